@@ -1,0 +1,26 @@
+"""What was probably meant."""
+
+import difflib
+from collections.abc import Iterable
+
+_SHOWN_MAX = 30
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known name most like ``word``, if one is like it at all."""
+    return next(iter(difflib.get_close_matches(word, list(known), 1, 0.6)), None)
+
+
+def hint(word: str, known: Iterable[str], kind: str) -> str:
+    """The end of a message: ``; did you mean 'listen'?``, or else all there is: ``; keys: listen, workers``."""
+    names = list(known)
+    if guess := nearest(word, names):
+        return f"; did you mean {guess!r}?"
+    listed = ", ".join(names[:_SHOWN_MAX]) + (", ..." if len(names) > _SHOWN_MAX else "")
+    return f"; {kind}: {listed or 'none'}"
+
+
+def alternatives(names: Iterable[str]) -> str:
+    """``a, b or c``."""
+    *most, last = names
+    return f"{', '.join(most)} or {last}" if most else last

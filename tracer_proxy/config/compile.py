@@ -1,0 +1,179 @@
+"""From a checked config to the frozen table of a worker. Pure: the same config gives the same table."""
+
+from collections.abc import Callable, Iterator
+
+from tracer_proxy.config.addresses import Endpoint as EndpointConfig
+from tracer_proxy.config.addresses import split_listen
+from tracer_proxy.config.matchers import Matcher as MatcherConfig
+from tracer_proxy.config.matchers import Sticky
+from tracer_proxy.config.routes import ColorRule as ColorRuleConfig
+from tracer_proxy.config.routes import Lane as LaneConfig
+from tracer_proxy.config.routes import Match as MatchConfig
+from tracer_proxy.config.routes import Pool as PoolConfig
+from tracer_proxy.config.routes import Route as RouteConfig
+from tracer_proxy.config.schema import Config
+from tracer_proxy.config.schema import Proxy as ProxyConfig
+from tracer_proxy.context.inject import Injector
+from tracer_proxy.context.trace import ratio_threshold
+from tracer_proxy.context.trust import Trust
+from tracer_proxy.dataplane.settings import Settings
+from tracer_proxy.limits import UPSTREAM_IDLE_S
+from tracer_proxy.routing import color as colors
+from tracer_proxy.routing import matcher as matchers
+from tracer_proxy.routing import session
+from tracer_proxy.routing.color import AGENT_ID, ColorRule, Condition
+from tracer_proxy.routing.lane import Lane, Split
+from tracer_proxy.routing.matcher import Matcher
+from tracer_proxy.routing.pool import BALANCES, Endpoint, Pool
+from tracer_proxy.routing.route import Egress, Match, Route, Timeouts
+from tracer_proxy.routing.table import Table
+
+MOCK_LLM_POOL = "mock-llm"
+
+
+def compile_table(config: Config, mock_llm: str) -> Table:
+    """``mock_llm`` is where the bundled mock listens; routes in local mode go there, whatever pools their lanes name."""
+    pools = {name: _pool(name, pool) for name, pool in config.pools.items()}
+    mock = Pool(MOCK_LLM_POOL, [_listener(mock_llm)], BALANCES["round_robin"](), idle_s=UPSTREAM_IDLE_S)
+    return Table(
+        [_route(route, pools, mock) for route in config.routes],
+        color_rules=[_color_rule(rule) for rule in config.coloring],
+        watched=set(_watched(config)),
+        injector=Injector(config.tracing.inject),
+        sample_threshold=ratio_threshold(config.tracing.sample),
+        trust=Trust(config.trust),
+        fields_max=config.proxy.limits.headers,
+    )
+
+
+def compile_settings(proxy: ProxyConfig) -> Settings:
+    return Settings(
+        head_s=proxy.timeouts.head,
+        keep_alive_s=proxy.timeouts.keep_alive,
+        head_bytes_max=proxy.limits.head,
+        connections_max=proxy.limits.connections,
+    )
+
+
+def _watched(config: Config) -> Iterator[bytes]:
+    """Names of the headers that some rule, match or ladder looks at."""
+    for rule in config.coloring:
+        yield from (name.lower().encode() for name in rule.when.header)
+        if rule.when.cookie:
+            yield b"cookie"
+    for route in config.routes:
+        yield from (name.lower().encode() for name in route.match.header)
+        for rung in route.sticky:
+            if rung.kind == "header":
+                yield rung.name.lower().encode()
+            elif rung.kind == "cookie":
+                yield b"cookie"
+
+
+def _route(config: RouteConfig, pools: dict[str, Pool], mock: Pool) -> Route:
+    local = config.llm is not None and config.llm.mode == "local"
+    egress = Egress(config.egress or ("full" if local or config.llm is None else "none"))
+    lanes = [_lane(lane, mock if local else pools[lane.pool], egress) for lane in config.lanes]
+    marked = [lane for lane, settings in zip(lanes, config.lanes, strict=True) if settings.baseline]
+    return Route(
+        name=config.name,
+        match=_match(config.match),
+        split=Split(lanes, marked[0] if marked else lanes[0]),
+        ladder=_ladder(config.sticky),
+        rewrite=config.rewrite.prefix.rstrip("/").encode() if config.rewrite else None,
+        egress=egress,
+        llm_api=config.llm.api if config.llm else "",
+        timeouts=Timeouts(**config.timeouts.model_dump()),
+        request_body_max=config.limits.request_body,
+    )
+
+
+def _lane(config: LaneConfig, pool: Pool, egress: Egress) -> Lane:
+    held_back = () if egress is Egress.FULL else (AGENT_ID,)
+    return Lane(
+        config.name,
+        pool,
+        config.weight,
+        colors=config.colors,
+        paints=config.color or "",
+        removed={*pool.header_names, *held_back},
+    )
+
+
+def _ladder(sticky: tuple[Sticky, ...]) -> tuple[session.Rung, ...]:
+    """The trace id stands last even where it is not listed: a split needs some key, and every exchange has that one."""
+    rungs: list[session.Rung] = []
+    makers: dict[str, Callable[[str], session.Rung]] = {
+        "header": session.HeaderRung,
+        "query": session.QueryRung,
+        "cookie": session.CookieRung,
+        "baggage": session.BaggageRung,
+    }
+    for rung in sticky:
+        if rung.kind == "trace":
+            break
+        rungs.append(makers[rung.kind](rung.name))
+    return (*rungs, session.TraceRung())
+
+
+def _match(config: MatchConfig) -> Match:
+    return Match(
+        prefix=config.path.encode() if config.path is not None else None,
+        exact=config.exact.encode() if config.exact is not None else None,
+        regex=matchers.regex(config.regex) if config.regex is not None else None,
+        host=_host(config.host) if config.host is not None else None,
+        methods=frozenset(method.encode() for method in config.method),
+        conditions=tuple(colors.header(name, _matcher(matcher)) for name, matcher in config.header.items()),
+    )
+
+
+def _host(pattern: str) -> Matcher:
+    return matchers.suffix(pattern.removeprefix("*")) if pattern.startswith("*.") else matchers.exact(pattern)
+
+
+def _matcher(config: MatcherConfig) -> Matcher:
+    if isinstance(config.value, bool):
+        return matchers.present(config.value)
+    makers = {"exact": matchers.exact, "prefix": matchers.prefix, "regex": matchers.regex}
+    return makers[config.kind](config.value)
+
+
+def _path_matcher(config: MatcherConfig) -> Matcher:
+    assert isinstance(config.value, str)
+    return matchers.path_prefix(config.value) if config.kind == "prefix" else _matcher(config)
+
+
+def _color_rule(config: ColorRuleConfig) -> ColorRule:
+    when = config.when
+    conditions: list[Condition] = [
+        *(colors.header(name, _matcher(matcher)) for name, matcher in when.header.items()),
+        *(colors.cookie(name, _matcher(matcher)) for name, matcher in when.cookie.items()),
+        *(colors.query(name, _matcher(matcher)) for name, matcher in when.query.items()),
+    ]
+    if when.path is not None:
+        conditions.append(colors.path(_path_matcher(when.path)))
+    if when.agent is not None:
+        conditions.append(colors.agent(_matcher(when.agent)))
+    if when.percent is not None:
+        conditions.append(colors.percent(when.percent, config.color))
+    return ColorRule(config.color, conditions)
+
+
+def _pool(name: str, config: PoolConfig) -> Pool:
+    return Pool(
+        name,
+        [_endpoint(endpoint) for endpoint in config.endpoints],
+        BALANCES[config.balance](),
+        headers=list(config.headers.items()),
+        keeps_host=config.host == "client",
+        idle_s=config.idle,
+    )
+
+
+def _endpoint(config: EndpointConfig) -> Endpoint:
+    return Endpoint(config.host, config.port, config.scheme == "https", config.path)
+
+
+def _listener(address: str) -> Endpoint:
+    listen = split_listen(address)
+    return Endpoint(listen.host, listen.port, path=listen.path)

@@ -1,0 +1,120 @@
+"""What must hold between keys: names that refer to others, names that must differ, keys that need or exclude each other."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from tracer_proxy.config.addresses import split_listen
+from tracer_proxy.config.choices import hint
+from tracer_proxy.config.nodes import Location, path_text
+from tracer_proxy.config.routes import NAME_EXPECTED, NAME_PATTERN, Lane, Match, Pool, Route, When
+from tracer_proxy.config.schema import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    location: Location
+    message: str
+    rests_on: tuple[Location, ...] = ()
+    """Other places that the complaint draws on: if these are not what the file meant, there is nothing to complain about."""
+
+
+def complaints(config: Config) -> list[Complaint]:
+    """Everything that does not fit together, in no particular order."""
+    found = [*_listeners(config), *_pools(config)]
+    for index, rule in enumerate(config.coloring):
+        found += _when(rule.when, ("coloring", index, "when"))
+    found += _repeated((route.name, ("routes", index, "name")) for index, route in enumerate(config.routes))
+    for index, route in enumerate(config.routes):
+        found += _route(route, config, ("routes", index))
+    return found
+
+
+def _listeners(config: Config) -> Iterator[Complaint]:
+    used: list[tuple[str, Location]] = [
+        (address, ("proxy", "listen", index)) for index, address in enumerate(config.proxy.listen)
+    ]
+    if config.admin:
+        used.append((config.admin.listen, ("admin", "listen")))
+    if config.mocks.llm:
+        used.append((config.mocks.llm.listen, ("mocks", "llm", "listen")))
+    first: dict[object, str] = {}
+    for written, location in used:
+        address = split_listen(written)
+        if (address.port or address.path) and (earlier := first.setdefault(address, path_text(location))) != path_text(
+            location
+        ):
+            yield Complaint(location, f"found {written!r}: {earlier} listens there already; give each its own address")
+
+
+def _pools(config: Config) -> Iterator[Complaint]:
+    for name, pool in config.pools.items():
+        if not re.fullmatch(NAME_PATTERN, name):
+            yield Complaint(("pools", name), f"expected {NAME_EXPECTED}")
+        yield from _endpoints(pool, ("pools", name, "endpoints"))
+
+
+def _endpoints(pool: Pool, location: Location) -> Iterator[Complaint]:
+    return _repeated((str(endpoint), (*location, index)) for index, endpoint in enumerate(pool.endpoints))
+
+
+def _when(when: When, location: Location) -> Iterator[Complaint]:
+    if not (when.header or when.cookie or when.query or when.path or when.agent) and when.percent is None:
+        keys = ", ".join(When.model_fields)
+        yield Complaint(location, f"found no condition: expected at least one of {keys}; every trace: percent: 100")
+
+
+def _route(route: Route, config: Config, location: Location) -> Iterator[Complaint]:
+    yield from _match(route.match, (*location, "match"))
+    if route.rewrite and route.match.path is None:
+        message = "rewrite changes the prefix that match.path took, and this route has no match.path; add one"
+        yield Complaint((*location, "rewrite"), message, ((*location, "match"), (*location, "match", "path")))
+    if route.llm and route.llm.mode == "local" and config.mocks.llm is None:
+        message = "found 'local': it needs the bundled mock, and there is none; add mocks: {llm: {}}"
+        yield Complaint((*location, "llm", "mode"), message, (("mocks", "llm"),))
+    yield from _lanes(route.lanes, config, (*location, "lanes"))
+
+
+def _match(match: Match, location: Location) -> Iterator[Complaint]:
+    given = [key for key in ("path", "exact", "regex") if getattr(match, key) is not None]
+    for key in given[1:]:
+        yield Complaint((*location, key), f"the path is matched by {given[0]!r} already; keep one of path, exact, regex")
+
+
+def _lanes(lanes: tuple[Lane, ...], config: Config, location: Location) -> Iterator[Complaint]:
+    yield from _repeated((lane.name, (*location, index, "name")) for index, lane in enumerate(lanes))
+    yield from _colors(lanes, location)
+    for index, lane in enumerate(lanes):
+        if lane.pool not in config.pools:
+            message = f"found {lane.pool!r}: there is no such pool{hint(lane.pool, config.pools, 'pools')}"
+            yield Complaint((*location, index, "pool"), message, (("pools",),))
+    marked = [index for index, lane in enumerate(lanes) if lane.baseline]
+    for index in marked[1:]:
+        message = f"found true: the lane {lanes[marked[0]].name!r} is the baseline already; keep one"
+        yield Complaint((*location, index, "baseline"), message)
+    if not any(lane.weight for lane in lanes):
+        message = "no lane has a weight above 0, so nobody serves sessions without colour; give one lane a weight"
+        if any(lane.colors for lane in lanes):
+            message += " (a lane that lists colors has weight 0 unless told otherwise)"
+        yield Complaint(location, message)
+
+
+def _colors(lanes: tuple[Lane, ...], location: Location) -> Iterator[Complaint]:
+    serving: dict[str, int] = {}
+    for index, lane in enumerate(lanes):
+        for position, color in enumerate(lane.colors):
+            first = serving.setdefault(color, index)
+            if first != index or color in lane.colors[:position]:
+                message = f"found {color!r}: the lane {lanes[first].name!r} serves this colour already; keep one"
+                yield Complaint((*location, index, "colors", position), message)
+    for index, lane in enumerate(lanes):
+        if lane.color and serving.get(lane.color, index) != index:
+            message = f"found {lane.color!r}: painted here, but served by the lane {lanes[serving[lane.color]].name!r}, "
+            yield Complaint((*location, index, "color"), message + "so that sessions would change lanes")
+
+
+def _repeated(named: Iterable[tuple[str, Location]]) -> Iterator[Complaint]:
+    first: dict[str, Location] = {}
+    for name, location in named:
+        if (earlier := first.setdefault(name, location)) != location:
+            yield Complaint(location, f"found {name!r}: {path_text(earlier)} is the same; each must be different")

@@ -1,0 +1,174 @@
+"""The sections that become the routing table: colour rules, routes with their lanes, and pools."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from tracer_proxy.config.addresses import EndpointUrl, HostPattern
+from tracer_proxy.config.endpoint_headers import PoolHeaderName, PoolHeaderValue
+from tracer_proxy.config.matchers import (
+    CookieName,
+    HeaderName,
+    Method,
+    ParameterName,
+    Path,
+    PathMatcher,
+    Regex,
+    Sticky,
+    StickyRung,
+    ValueMatcher,
+)
+from tracer_proxy.config.part import Part
+from tracer_proxy.config.values import (
+    Duration,
+    Flag,
+    OneOrMany,
+    SizeOrUnlimited,
+    Timeout,
+    choice_form,
+    number_form,
+    text_form,
+)
+from tracer_proxy.limits import (
+    BODY_IDLE_S,
+    COLOR_BYTES_MAX,
+    CONFIG_WEIGHT_MAX,
+    CONNECT_S,
+    FIRST_BYTE_S,
+    REQUEST_BODY_BYTES_MAX,
+    TUNNEL_IDLE_S,
+    UPSTREAM_IDLE_S,
+)
+
+NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+NAME_EXPECTED = "a name of up to 64 letters, digits and . _ -, not starting with one of these three"
+_COLOR_EXPECTED = f"a colour of up to {COLOR_BYTES_MAX} small letters, digits and . _ -, starting with a letter or digit"
+
+Name = Annotated[str, text_form("name", NAME_PATTERN, NAME_EXPECTED)]
+Color = Annotated[str, text_form("colour", f"[a-z0-9][a-z0-9._-]{{0,{COLOR_BYTES_MAX - 1}}}", _COLOR_EXPECTED)]
+Percent = Annotated[float, number_form(0, 100)]
+Weight = Annotated[float, number_form(0, CONFIG_WEIGHT_MAX)]
+LlmApi = Annotated[Literal["openai", "anthropic", "gemini"], choice_form("openai", "anthropic", "gemini")]
+LlmMode = Annotated[Literal["local", "remote"], choice_form("local", "remote")]
+Egress = Annotated[Literal["full", "trace", "none"], choice_form("full", "trace", "none")]
+Balance = Annotated[Literal["round_robin", "least_pending", "random"], choice_form("round_robin", "least_pending", "random")]
+HostSeen = Annotated[Literal["endpoint", "client"], choice_form("endpoint", "client")]
+
+DEFAULT_STICKY = (Sticky("header", "x-session-id"), Sticky("baggage", "session.id"), Sticky("trace", ""))
+
+
+class When(Part):
+    """What a request must have to get a colour. At least one key; all that are given must hold."""
+
+    header: Mapping[HeaderName, ValueMatcher] = Field({}, description="Request headers, each with a matcher.")
+    cookie: Mapping[CookieName, ValueMatcher] = Field({}, description="Cookies, each with a matcher.")
+    query: Mapping[ParameterName, ValueMatcher] = Field({}, description="Query parameters, each with a matcher.")
+    path: PathMatcher | None = Field(None, description="The path; bare text is a prefix that ends on a segment border.")
+    agent: ValueMatcher | None = Field(None, description="The id of the calling agent, from its header `x-agent-id`.")
+    percent: Percent | None = Field(
+        None, description="This share of session keys; raising it only adds sessions, and never swaps them."
+    )
+
+
+class ColorRule(Part):
+    """A rule that gives a colour to a trace that has none. The first rule that holds wins."""
+
+    color: Color = Field(description="The colour to give.")
+    when: When = Field(description="What must hold for it.")
+
+
+class Match(Part):
+    """Which requests a route takes: all that is given must hold, and nothing given takes everything."""
+
+    path: Path | None = Field(None, description="A path prefix that ends on a segment border: `/a` takes `/a` and `/a/b`.")
+    exact: Path | None = Field(None, description="This path and no other. At most one of `path`, `exact` and `regex`.")
+    regex: Regex | None = Field(None, description="A regular expression that the whole path must match.")
+    host: HostPattern | None = Field(
+        None, description="The `Host` without its port; `*.example.com` takes every name below `example.com`."
+    )
+    method: Annotated[tuple[Method, ...], OneOrMany()] = Field((), description="One method or several; none takes all.")
+    header: Mapping[HeaderName, ValueMatcher] = Field({}, description="Request headers, each with a matcher.")
+
+
+class Rewrite(Part):
+    """How the path changes on its way to the endpoint."""
+
+    prefix: Path = Field(description="Put in place of the prefix that `match.path` took.")
+
+
+class Llm(Part):
+    """Marks a route to a model provider."""
+
+    api: LlmApi = Field(description="Whose API is spoken, so that errors take the shape its SDK knows.")
+    mode: LlmMode = Field("remote", description="`remote` uses the lanes; `local` sends everything to the bundled mock.")
+
+
+class RouteTimeouts(Part):
+    """How long to wait for an endpoint. There is no limit on the whole of an exchange: streams may last."""
+
+    connect: Timeout = Field(CONNECT_S, description="Until a connection stands.")
+    first_byte: Timeout = Field(FIRST_BYTE_S, description="From the end of the request to the first byte of the answer.")
+    idle: Timeout = Field(BODY_IDLE_S, description="Between two pieces of a body, in either direction.")
+    tunnel: Timeout = Field(TUNNEL_IDLE_S, description="Without a byte on an upgraded connection, such as a WebSocket.")
+
+
+class RouteLimits(Part):
+    """What a request on this route may cost."""
+
+    request_body: SizeOrUnlimited = Field(REQUEST_BODY_BYTES_MAX, description="Bytes of a request's body.")
+
+
+class Lane(Part):
+    """One version of a route's backend."""
+
+    name: Name = Field(description="Unique within the route.")
+    pool: Name = Field(description="Where the lane's requests go: a key of `pools`.")
+    colors: tuple[Color, ...] = Field((), description="Colours that this lane serves; each on one lane of a route at most.")
+    weight: Weight = Field(
+        # Pydantic hands over the fields before this one; it has no more to give when one of them was wrong.
+        default_factory=lambda before: 0.0 if before.get("colors") else 1.0,
+        description="Share of the sessions without colour, relative to the other lanes. "
+        "Left out it is 1, but 0 for a lane that lists `colors`: such a lane takes only these unless told otherwise.",
+    )
+    color: Color | None = Field(None, description="Painted on sessions without colour that land here.")
+    baseline: Flag = Field(
+        False, description="Serves colours that no lane serves. At most one lane; the first unless one is marked."
+    )
+
+
+class Route(Part):
+    """What to do with the requests that match. The first route that matches wins."""
+
+    name: Name = Field(description="Unique; in logs and metrics.")
+    match: Match = Field(default_factory=Match, description="Which requests; left out, every one.")
+    sticky: tuple[StickyRung, ...] = Field(
+        DEFAULT_STICKY,
+        description="Where to look for the session key, first hit wins: "
+        "`header:NAME`, `query:NAME`, `cookie:NAME`, `baggage:KEY` or `trace`, the trace id.",
+    )
+    rewrite: Rewrite | None = Field(None, description="Changes the path; needs `match.path`.")
+    llm: Llm | None = Field(None, description="For routes to a model provider.")
+    egress: Egress | None = Field(
+        None,
+        description="What of ours the endpoint sees: `full`, the trace headers, baggage, colour and forwarding headers; "
+        "`trace`, the trace headers; `none`, nothing. "
+        "Left out it is `none` for a route with `llm` in mode `remote`, else `full`.",
+    )
+    timeouts: RouteTimeouts = Field(default_factory=RouteTimeouts, description="How long to wait for an endpoint.")
+    limits: RouteLimits = Field(default_factory=RouteLimits, description="What a request may cost.")
+    lanes: tuple[Lane, ...] = Field(min_length=1, description="The versions to choose from; one has a weight above 0.")
+
+
+class Pool(Part):
+    """Endpoints that are as good as each other."""
+
+    endpoints: tuple[EndpointUrl, ...] = Field(
+        min_length=1, description="`http://host:port`, `https://host:port` or `unix:/path`; the port may be left out."
+    )
+    balance: Balance = Field("least_pending", description="Which endpoint gets the next request.")
+    headers: Mapping[PoolHeaderName, PoolHeaderValue] = Field(
+        {}, repr=False, description="Set on every request to this pool, in place of the caller's. Never shown in errors."
+    )
+    host: HostSeen = Field("endpoint", description="The `Host` that the endpoint sees: its own, or the caller's.")
+    idle: Duration = Field(UPSTREAM_IDLE_S, description="How long a connection is kept that no request uses.")

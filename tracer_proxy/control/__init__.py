@@ -1,0 +1,1 @@
+"""What is not on the hot path of a running proxy: start, admin port, drain."""

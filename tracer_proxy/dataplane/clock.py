@@ -1,0 +1,44 @@
+"""One coarse timer for every time limit of a worker.
+
+Arming a limit is writing a number to ``deadline``; nothing is scheduled or cancelled per exchange. Each tick looks at all that
+wait: about 30 ns each, so ten thousand idle connections cost 0.3 % of a core.
+"""
+
+import asyncio
+import time
+from typing import Protocol
+
+from tracer_proxy.limits import CLOCK_TICK_S
+
+NEVER = float("inf")
+
+
+class Waiting(Protocol):
+    deadline: float
+    """In seconds of ``Clock.now``; ``NEVER`` when nothing is awaited."""
+
+    def expired(self) -> None:
+        """The deadline has passed. Must move it or leave ``Clock.waiting``."""
+
+
+class Clock:
+    """``now`` is the monotonic time of the last tick, in seconds; reading it costs no system call."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._timer: asyncio.TimerHandle | None = None
+        self.now = time.monotonic()
+        self.waiting: set[Waiting] = set()
+
+    def start(self) -> None:
+        self._timer = self._loop.call_later(CLOCK_TICK_S, self._tick)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _tick(self) -> None:
+        now = self.now = time.monotonic()
+        self.start()
+        for waiting in [waiting for waiting in self.waiting if waiting.deadline <= now]:
+            waiting.expired()

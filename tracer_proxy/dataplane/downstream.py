@@ -1,0 +1,218 @@
+"""The side of a client: one connection, its requests one after the other."""
+
+import asyncio
+import socket
+import struct
+from typing import TYPE_CHECKING, cast
+
+from tracer_proxy.dataplane.exchange import Exchange
+from tracer_proxy.dataplane.respond import error_response
+from tracer_proxy.errors import Kind, ProxyError
+from tracer_proxy.limits import (
+    BODY_IDLE_S,
+    DISCARD_BYTES_MAX,
+    LINGER_S,
+    PIPELINED_BYTES_MAX,
+    WRITE_BUFFER_HIGH_BYTES,
+    WRITE_BUFFER_LOW_BYTES,
+)
+from tracer_proxy.wire.head_buffer import HeadBuffer
+from tracer_proxy.wire.request import read_request
+
+if TYPE_CHECKING:
+    from tracer_proxy.dataplane.worker import Worker
+
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+class Downstream(asyncio.Protocol):
+    __slots__ = (
+        "_advancing",
+        "_ahead",
+        "_ahead_bytes",
+        "_closing",
+        "_discarded_bytes",
+        "_heads",
+        "deadline",
+        "exchange",
+        "is_full",
+        "peer",
+        "transport",
+        "trusted",
+        "worker",
+    )
+
+    def __init__(self, worker: "Worker") -> None:
+        self.worker = worker
+        self.exchange: Exchange | None = None
+        self.is_full = False
+        """The client reads more slowly than its upstream writes."""
+        self.peer = b""
+        """The client's address; empty on a Unix socket."""
+        self.trusted = False
+        self.deadline = worker.clock.now + worker.settings.head_s
+        self._heads = HeadBuffer(Kind.MALFORMED, worker.settings.head_bytes_max)
+        self._ahead: list[bytes] = []
+        """What the client sent beyond the request under way."""
+        self._ahead_bytes = 0
+        self._advancing = False
+        self._closing = False
+        self._discarded_bytes = 0
+
+    # The loop calls these.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        worker = self.worker
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.set_write_buffer_limits(WRITE_BUFFER_HIGH_BYTES, WRITE_BUFFER_LOW_BYTES)
+        name = transport.get_extra_info("peername")
+        peer = name[0] if isinstance(name, tuple) else None
+        self.peer = peer.encode() if peer else b""
+        self.trusted = worker.table.trust.believes(peer)
+        worker.downstreams.add(self)
+        worker.clock.waiting.add(self)
+        if len(worker.downstreams) > worker.settings.connections_max:
+            self.refuse(ProxyError(Kind.OVERLOADED, "The proxy has as many connections as it may hold; try again soon."))
+
+    def data_received(self, data: bytes) -> None:
+        exchange = self.exchange
+        if exchange is None:
+            self.give_back(data)
+            self._advance()
+            if self._ahead_bytes > PIPELINED_BYTES_MAX:
+                self.transport.pause_reading()
+        elif exchange.request_done:
+            self._hold_back(data)
+        else:
+            exchange.from_client(data)
+
+    def eof_received(self) -> bool:
+        # A client that closes its sending side is taken as gone: the two cannot be told apart, and an upstream that goes on
+        # generating for nobody costs money.
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.worker.downstreams.discard(self)
+        self.worker.clock.waiting.discard(self)
+        self._closing = True
+        if self.exchange is not None:
+            self.exchange.client_gone()
+            self.exchange = None
+
+    def pause_writing(self) -> None:
+        self.is_full = True
+        if self.exchange is not None:
+            self.exchange.client_is_full()
+
+    def resume_writing(self) -> None:
+        self.is_full = False
+        if self.exchange is not None:
+            self.exchange.client_drained()
+        else:
+            self.transport.resume_reading()
+            self._advance()
+
+    def expired(self) -> None:
+        """The clock calls this when ``deadline`` has passed."""
+        if self.exchange is not None:
+            self.exchange.expired()
+        elif self._heads.partial and not self._closing:
+            self.refuse(ProxyError(Kind.SLOW_REQUEST, "The request head did not arrive in time."))
+        else:
+            self.transport.abort()
+
+    # The exchange calls these.
+
+    def give_back(self, rest: bytes) -> None:
+        """Bytes behind the end of a request: the next one, or the first ones of a tunnel."""
+        self._ahead.append(rest)
+        self._ahead_bytes += len(rest)
+
+    def take_ahead(self) -> bytes:
+        ahead = self._ahead.pop() if len(self._ahead) == 1 else b"".join(self._ahead)
+        self._ahead.clear()
+        self._ahead_bytes = 0
+        return ahead
+
+    def exchange_done(self, *, keep: bool, request_done: bool) -> None:
+        """The answer is written. ``keep``: the connection may carry another request."""
+        self.exchange = None
+        if not keep or self.worker.draining:
+            self._close(linger=not request_done or self._ahead_bytes > 0)
+            return
+        self.deadline = self.worker.clock.now + self.worker.settings.keep_alive_s
+        self.transport.resume_reading()
+        if self._ahead:
+            self._advance()
+
+    def break_off(self, *, reset: bool) -> None:
+        """Ends an answer that is incomplete, so that the client can tell. ``reset`` where only a reset tells it."""
+        self.exchange = None
+        self._closing = True
+        if reset:
+            raw = self.transport.get_extra_info("socket")
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            self.transport.abort()
+        else:
+            self._close(linger=False)
+
+    def refuse(self, error: ProxyError) -> None:
+        """Answers bytes that are no request, and closes: where the next one begins cannot be known."""
+        self.worker.count_error(error)
+        trace_id = self.worker.ids.take(32)
+        self.transport.write(error_response(error, trace_id, "", with_body=True, keep=False))
+        self._close(linger=True)
+
+    def _advance(self) -> None:
+        """Reads requests from what has come, until one is under way. A loop: pipelined errors must not nest."""
+        if self._advancing:
+            return
+        self._advancing = True
+        try:
+            while self._ahead and self.exchange is None and not self.is_full:
+                self._read(self.take_ahead())
+        finally:
+            self._advancing = False
+
+    def _read(self, data: bytes) -> None:
+        if self._closing:
+            self._discard(data)
+            return
+        worker = self.worker
+        begins = not self._heads.partial
+        try:
+            found = self._heads.feed(data)
+            if found is None:
+                if begins:
+                    self.deadline = worker.clock.now + worker.settings.head_s
+                return
+            table = worker.table
+            head = read_request(found[0], table.request_fields)
+        except ProxyError as error:
+            self.refuse(error)
+            return
+        self.exchange = exchange = Exchange(self, head, table)
+        exchange.begin(found[1])
+
+    def _hold_back(self, data: bytes) -> None:
+        self.give_back(data)
+        if self._ahead_bytes > PIPELINED_BYTES_MAX:
+            self.transport.pause_reading()
+
+    def _discard(self, data: bytes) -> None:
+        self._discarded_bytes += len(data)
+        if self._discarded_bytes > DISCARD_BYTES_MAX:
+            self.transport.abort()
+
+    def _close(self, *, linger: bool) -> None:
+        """``linger``: the client is still sending. Closing at once would reset the connection and take the answer with it."""
+        self._closing = True
+        self.take_ahead()
+        clock = self.worker.clock
+        if linger and not self.transport.is_closing():
+            self.deadline = clock.now + LINGER_S
+            self.transport.write_eof()
+            self.transport.resume_reading()
+        else:
+            self.deadline = clock.now + BODY_IDLE_S
+            self.transport.close()

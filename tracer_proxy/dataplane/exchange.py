@@ -1,0 +1,449 @@
+"""The life of a request, from top to bottom.
+
+    begin           who is asking, where it goes, what it sends
+    connect         a kept connection, or a new one
+    dispatch        the head out, with what has come of the body
+    from_client     the body, as it comes
+    from_upstream   the answer's head, then its body, as it comes
+    finish          both connections go back
+
+and beside it what may go wrong: ``fail``, ``expired``, ``client_gone``, ``upstream_lost``.
+"""
+
+from typing import TYPE_CHECKING
+
+from tracer_proxy.context.color import inbound_color
+from tracer_proxy.context.trace import TraceContext, extract, new_trace, ratio_sampled, sampling_hint
+from tracer_proxy.dataplane import departure
+from tracer_proxy.dataplane.clock import NEVER
+from tracer_proxy.dataplane.respond import error_response
+from tracer_proxy.dataplane.tasks import spawn
+from tracer_proxy.dataplane.tunnel import Tunnel
+from tracer_proxy.errors import Kind, ProxyError
+from tracer_proxy.limits import INTERIM_RESPONSES_MAX, REPLAY_BYTES_MAX
+from tracer_proxy.routing.decision import Decision, decide
+from tracer_proxy.routing.pool import Endpoint
+from tracer_proxy.routing.table import Table
+from tracer_proxy.wire.bodies import BodyReader, ChunkedBody, LengthBody, UntilCloseBody, chunk, end_of_chunks
+from tracer_proxy.wire.request import IDEMPOTENT, RequestHead
+from tracer_proxy.wire.response import UNTIL_CLOSE, ResponseHead, protocol_was_offered, read_response
+
+if TYPE_CHECKING:
+    from tracer_proxy.dataplane.downstream import Downstream
+    from tracer_proxy.dataplane.upstream import Upstream
+
+
+class Exchange:
+    __slots__ = (
+        "_answer",
+        "_answer_chunked",
+        "_answer_reader",
+        "_body_left",
+        "_client_stays",
+        "_interim_count",
+        "_outbox",
+        "_replayable",
+        "_request_reader",
+        "_stale_retries",
+        "_upstream_deaf",
+        "context",
+        "decision",
+        "downstream",
+        "endpoint",
+        "head",
+        "request_done",
+        "sampled",
+        "span_id",
+        "table",
+        "trace_id",
+        "upstream",
+        "worker",
+    )
+
+    def __init__(self, downstream: "Downstream", head: RequestHead, table: Table) -> None:
+        self.downstream = downstream
+        self.worker = downstream.worker
+        self.head = head
+        self.table = table
+        """The table at the start: a reload does not move what is under way."""
+        self.upstream: Upstream | None = None
+        self.endpoint: Endpoint | None = None
+        self.decision: Decision | None = None
+        self.request_done = head.length == 0
+        self._request_reader: BodyReader | None = None
+        self._body_left = 0
+        self._outbox = b""
+        """Body bytes, framed for the upstream, that wait for a connection or may have to be sent again."""
+        self._replayable = head.method in IDEMPOTENT
+        self._stale_retries = 0
+        self._upstream_deaf = False
+        """The upstream has answered with an error before the body ended: the rest of the body is of no use to it."""
+        self._answer: ResponseHead | None = None
+        self._answer_reader: BodyReader | None = None
+        self._answer_chunked = False
+        self._client_stays = head.persistent
+        self._interim_count = 0
+
+    # 1. Who is asking, where it goes, what it sends.
+
+    def begin(self, rest: bytes) -> None:
+        """``rest`` is what came behind the head."""
+        self.worker.exchanges += 1
+        self._join_trace()
+        self.downstream.deadline = NEVER
+        if self.request_done and rest:
+            self.downstream.give_back(rest)
+        try:
+            self._choose_lane()
+            if not self.request_done:
+                self._start_body(rest)
+        except ProxyError as error:
+            self.fail(error)
+            return
+        if departure.hops_are_used_up(self.head):
+            self._answer_in_place()
+        else:
+            self._connect()
+
+    def _join_trace(self) -> None:
+        values = self.head.fields.values
+        ids = self.worker.ids
+        context: TraceContext | None = None
+        hint: bool | None = None
+        if self.downstream.trusted:
+            context = extract(values)
+            if context is None:
+                hint = sampling_hint(values)
+        if context is None:
+            context = new_trace(ids.take(32), hint)
+        self.context = context
+        self.trace_id = context.trace_id
+        self.span_id = ids.take(16)
+        sampled = context.sampled
+        self.sampled = ratio_sampled(context.trace_id, self.table.sample_threshold) if sampled is None else sampled
+
+    def _choose_lane(self) -> None:
+        head, table = self.head, self.table
+        route = table.find(head)
+        if route is None:
+            raise ProxyError(Kind.NO_ROUTE, "No route matches this request; `tracer-proxy explain` shows what was tried.")
+        values = head.fields.values
+        if self.downstream.trusted:
+            decision = decide(table, route, head, self.context, values.get(b"baggage", b""), inbound_color(values))
+        else:
+            decision = decide(table, route, head, self.context, b"", b"")
+        self.decision = decision
+        self.endpoint = decision.lane.pool.pick(self.worker.dice)
+
+    def _start_body(self, rest: bytes) -> None:
+        assert self.decision is not None
+        length = self.head.length
+        allowed = self.decision.route.request_body_max
+        if length is None:
+            self._request_reader = ChunkedBody(Kind.MALFORMED, self.table.request_fields)
+        elif allowed is not None and length > allowed:
+            raise self._too_large(allowed)
+        else:
+            self._request_reader = LengthBody(length)
+        self._body_left = -1 if allowed is None else allowed
+        if rest:
+            self._outbox = self._read_body(rest)
+
+    # 2. A connection: a kept one if there is one.
+
+    def _connect(self) -> None:
+        assert self.endpoint is not None
+        upstream = self.worker.connections.take(self.endpoint)
+        self.endpoint.pending += 1
+        if upstream is not None:
+            self._dispatch(upstream)
+        else:
+            self._dial(self.endpoint)
+
+    def _dial(self, endpoint: Endpoint) -> None:
+        if not self.request_done:
+            self.downstream.transport.pause_reading()
+        spawn(self._dial_and_dispatch(endpoint), f"dial {endpoint}")
+
+    async def _dial_and_dispatch(self, endpoint: Endpoint) -> None:
+        assert self.decision is not None
+        try:
+            upstream = await self.worker.connections.dial(endpoint, self.decision.route.timeouts.connect)
+        except ProxyError as error:
+            if self.downstream.exchange is self:
+                self.fail(error)
+            return
+        if self.downstream.exchange is not self:
+            # The client left meanwhile; the connection is good for the next one.
+            self.worker.connections.keep(upstream, self.decision.lane.pool.idle_s)
+            return
+        self._dispatch(upstream)
+        if not self.request_done:
+            self.downstream.transport.resume_reading()
+
+    # 3. The head out, and what has come of the body, in one write.
+
+    def _dispatch(self, upstream: "Upstream") -> None:
+        self.upstream = upstream
+        upstream.serve(self)
+        assert upstream.transport is not None
+        upstream.transport.write(departure.request_head(self) + self._outbox)
+        if not (self._replayable and upstream.reused):
+            self._replayable = False
+            self._outbox = b""
+        self._await_upstream()
+
+    # 4. The body, as it comes.
+
+    def from_client(self, data: bytes) -> None:
+        try:
+            framed = self._read_body(data)
+        except ProxyError as error:
+            self.fail(error)
+            return
+        if self._upstream_deaf:
+            return
+        if self.upstream is None:
+            self._outbox += framed
+            return
+        if framed:
+            assert self.upstream.transport is not None
+            self.upstream.transport.write(framed)
+        if self._replayable:
+            self._outbox += framed
+            if len(self._outbox) > REPLAY_BYTES_MAX:
+                self._replayable = False
+                self._outbox = b""
+        self._await_upstream()
+
+    def _read_body(self, data: bytes) -> bytes:
+        """The body bytes in ``data``, framed for the upstream."""
+        reader = self._request_reader
+        assert reader is not None
+        payload = reader.feed(data)
+        if self._body_left >= 0:
+            self._body_left -= len(payload)
+            if self._body_left < 0:
+                assert self.decision is not None
+                raise self._too_large(self.decision.route.request_body_max)
+        if reader.done:
+            self.request_done = True
+            if reader.rest:
+                self.downstream.give_back(reader.rest)
+        if self.head.length is not None:
+            return payload
+        framed = chunk(payload) if payload else b""
+        return framed + end_of_chunks(reader.trailers) if reader.done else framed
+
+    def _too_large(self, allowed: int | None) -> ProxyError:
+        return ProxyError(Kind.BODY_TOO_LARGE, f"The request body is larger than the {allowed} bytes this route allows.")
+
+    def _await_upstream(self) -> None:
+        assert self.decision is not None
+        timeouts = self.decision.route.timeouts
+        wait = timeouts.first_byte if self.request_done and self._answer is None else timeouts.idle
+        self.downstream.deadline = self.worker.clock.now + wait
+
+    # 5. The answer: its head, then its body, as it comes.
+
+    def from_upstream(self, data: bytes) -> None:
+        try:
+            if self._answer is None:
+                self._read_answer(data)
+            else:
+                self._relay_answer(data)
+        except ProxyError as error:
+            self.fail(error)
+
+    def _read_answer(self, data: bytes) -> None:
+        assert self.upstream is not None
+        self._replayable = False
+        while True:
+            found = self.upstream.heads.feed(data)
+            if found is None:
+                return
+            answer = read_response(found[0], self.table.response_fields, self.head.method)
+            if answer.status >= 200:
+                self._start_answer(answer, found[1])
+                return
+            if answer.status == 101:
+                self._switch_protocols(answer, found[1])
+                return
+            self._pass_interim(answer)
+            data = found[1]
+            if not data:
+                return
+
+    def _pass_interim(self, answer: ResponseHead) -> None:
+        self._interim_count += 1
+        if self._interim_count > INTERIM_RESPONSES_MAX:
+            raise ProxyError(Kind.UPSTREAM_BROKEN, "The upstream sends interim responses without end.")
+        if self.head.version_1_1:
+            self.downstream.transport.write(departure.interim_head(answer))
+
+    def _start_answer(self, answer: ResponseHead, rest: bytes) -> None:
+        self._answer = answer
+        self._client_stays = self.head.persistent and not self.worker.draining
+        length = answer.length
+        if length is None:
+            self._answer_reader = ChunkedBody(Kind.UPSTREAM_BROKEN, self.table.response_fields)
+        elif length == UNTIL_CLOSE:
+            self._answer_reader = UntilCloseBody()
+        else:
+            self._answer_reader = LengthBody(length)
+        if length is None or length == UNTIL_CLOSE:
+            # Chunks let a client of HTTP/1.1 tell a complete answer from one that broke off; to HTTP/1.0 only a close does.
+            self._answer_chunked = self.head.version_1_1
+            self._client_stays = self._client_stays and self._answer_chunked
+        if not self.request_done:
+            self._client_stays = False
+            self._upstream_deaf = answer.status >= 400
+        self._relay_answer(rest, departure.response_head(self, answer, stays=self._client_stays, chunked=self._answer_chunked))
+
+    def _relay_answer(self, data: bytes, head: bytes = b"") -> None:
+        reader = self._answer_reader
+        assert reader is not None
+        if reader.done:
+            # Only a body of no bytes is done before its first byte; what came behind it is surplus.
+            payload, reader.rest = b"", data
+        else:
+            payload = reader.feed(data)
+        if self._answer_chunked:
+            framed = chunk(payload) if payload else b""
+            if reader.done:
+                framed += end_of_chunks(reader.trailers)
+        else:
+            framed = payload
+        out = head + framed if head else framed
+        if out:
+            self.downstream.transport.write(out)
+        if reader.done:
+            self._finish()
+        else:
+            self._await_upstream()
+
+    def _switch_protocols(self, answer: ResponseHead, rest: bytes) -> None:
+        """RFC 9110 7.8: only to what was offered. From here on nobody reads what passes."""
+        upgrade = answer.fields.values.get(b"upgrade", b"")
+        if not protocol_was_offered(self.head.upgrade, upgrade):
+            raise ProxyError(Kind.UPSTREAM_BROKEN, "The upstream switches to a protocol that was not asked for.")
+        upstream, downstream, decision = self.upstream, self.downstream, self.decision
+        assert upstream is not None
+        assert decision is not None
+        downstream.transport.write(departure.switching_head(self, answer, upgrade) + rest)
+        self._release_endpoint()
+        downstream.exchange = None
+        Tunnel.between(downstream, upstream, decision.route.timeouts.tunnel)
+
+    def _answer_in_place(self) -> None:
+        """RFC 9110 7.6.2: with Max-Forwards at 0 the request ends here."""
+        self.downstream.transport.write(departure.last_hop_response(self.head, self.trace_id))
+        self.downstream.exchange_done(keep=False, request_done=self.request_done)
+
+    # 6. Both connections go back.
+
+    def _finish(self) -> None:
+        answer, upstream, reader, decision = self._answer, self.upstream, self._answer_reader, self.decision
+        assert answer is not None
+        assert upstream is not None
+        assert reader is not None
+        assert decision is not None
+        self._release_endpoint()
+        self.upstream = None
+        if answer.persistent and self.request_done and not reader.rest:
+            self.worker.connections.keep(upstream, decision.lane.pool.idle_s)
+        else:
+            upstream.close()
+        self.downstream.exchange_done(keep=self._client_stays, request_done=self.request_done)
+
+    def _release_endpoint(self) -> None:
+        if self.endpoint is not None:
+            self.endpoint.pending -= 1
+            self.endpoint = None
+
+    # Back-pressure: whoever is full stops the other side from being read.
+
+    def client_is_full(self) -> None:
+        if self.upstream is not None and self.upstream.transport is not None:
+            self.upstream.transport.pause_reading()
+
+    def client_drained(self) -> None:
+        if self.upstream is not None and self.upstream.transport is not None:
+            self.upstream.transport.resume_reading()
+            self._await_upstream()
+
+    def upstream_is_full(self) -> None:
+        if not self.request_done:
+            self.downstream.transport.pause_reading()
+
+    def upstream_drained(self) -> None:
+        self.downstream.transport.resume_reading()
+        self._await_upstream()
+
+    # What may go wrong.
+
+    def fail(self, error: ProxyError) -> None:
+        """Answers with the error, or breaks off an answer that has begun."""
+        self.worker.count_error(error)
+        self._release_endpoint()
+        if self.upstream is not None:
+            self.upstream.close()
+            self.upstream = None
+        downstream = self.downstream
+        if self._answer is not None:
+            unframed = self._answer.length in (None, UNTIL_CLOSE) and not self._answer_chunked
+            downstream.break_off(reset=unframed or downstream.is_full)
+            return
+        keep = self.head.persistent and self.request_done
+        api = self.decision.route.llm_api if self.decision is not None else ""
+        with_body = self.head.method != b"HEAD"
+        downstream.transport.write(error_response(error, self.trace_id, api, with_body=with_body, keep=keep))
+        downstream.exchange_done(keep=keep, request_done=self.request_done)
+
+    def expired(self) -> None:
+        """A limit of the route has passed. Whoever holds things up is to blame."""
+        if self.downstream.is_full:
+            self.fail(ProxyError(Kind.CLIENT_GONE, "The client stopped reading."))
+        elif self._answer is not None:
+            self.fail(ProxyError(Kind.IDLE_TIMEOUT, "The upstream stopped sending in the middle of its answer."))
+        elif self.request_done:
+            self.fail(ProxyError(Kind.FIRST_BYTE_TIMEOUT, "The upstream did not begin to answer in time."))
+        elif self.downstream.transport.is_reading():
+            self.fail(ProxyError(Kind.SLOW_REQUEST, "The request body stopped coming."))
+        else:
+            self.fail(ProxyError(Kind.IDLE_TIMEOUT, "The upstream stopped reading the request."))
+
+    def client_gone(self) -> None:
+        """The upstream is closed at once: nobody waits for what it would still generate."""
+        self.worker.count_error(ProxyError(Kind.CLIENT_GONE, "The client closed the connection."))
+        self._release_endpoint()
+        if self.upstream is not None:
+            self.upstream.close()
+            self.upstream = None
+
+    def upstream_ended(self) -> None:
+        """The upstream has closed its side in good order: that completes a body which says so."""
+        reader = self._answer_reader
+        if isinstance(reader, UntilCloseBody):
+            reader.done = True
+            self._relay_answer_end()
+
+    def _relay_answer_end(self) -> None:
+        if self._answer_chunked:
+            self.downstream.transport.write(end_of_chunks(b""))
+        self._finish()
+
+    def upstream_lost(self, exc: Exception | None) -> None:
+        upstream = self.upstream
+        self.upstream = None
+        if upstream is not None and self._replayable and upstream.reused and self._stale_retries == 0:
+            # It was closed while it lay idle. Nothing of an answer has come and sending again is harmless (RFC 9110 9.2.2).
+            self._stale_retries += 1
+            assert self.endpoint is not None
+            self._dial(self.endpoint)
+            return
+        if self._answer is not None:
+            message = "The upstream broke off in the middle of its answer."
+        else:
+            message = "The upstream closed the connection before it answered."
+        self.fail(ProxyError(Kind.UPSTREAM_CLOSED, message))

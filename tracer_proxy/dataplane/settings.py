@@ -1,0 +1,17 @@
+"""What listeners and connections of one worker are bound by; routes bring their own limits in the table."""
+
+from dataclasses import dataclass
+
+from tracer_proxy.limits import CLIENT_CONNECTIONS_MAX, CLIENT_IDLE_S, HEAD_BYTES_MAX, HEAD_S
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Waits in seconds."""
+
+    head_s: float = HEAD_S
+    """From a connection's first byte of a request to the end of its head."""
+    keep_alive_s: float = CLIENT_IDLE_S
+    """Between two requests of a connection."""
+    head_bytes_max: int = HEAD_BYTES_MAX
+    connections_max: int = CLIENT_CONNECTIONS_MAX

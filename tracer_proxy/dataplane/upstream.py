@@ -1,0 +1,89 @@
+"""The side of an endpoint: one connection, serving one exchange at a time."""
+
+import asyncio
+from typing import TYPE_CHECKING, cast
+
+from tracer_proxy.dataplane.clock import NEVER
+from tracer_proxy.errors import Kind
+from tracer_proxy.limits import WRITE_BUFFER_HIGH_BYTES, WRITE_BUFFER_LOW_BYTES
+from tracer_proxy.routing.pool import Endpoint
+from tracer_proxy.wire.head_buffer import HeadBuffer
+
+if TYPE_CHECKING:
+    from tracer_proxy.dataplane.exchange import Exchange
+    from tracer_proxy.dataplane.worker import Worker
+
+
+class Upstream(asyncio.Protocol):
+    __slots__ = ("deadline", "endpoint", "exchange", "heads", "reused", "transport", "worker")
+
+    def __init__(self, worker: "Worker", endpoint: Endpoint) -> None:
+        self.worker = worker
+        self.endpoint = endpoint
+        self.transport: asyncio.Transport | None = None
+        self.exchange: Exchange | None = None
+        self.heads = HeadBuffer(Kind.UPSTREAM_BROKEN)
+        self.reused = False
+        self.deadline = NEVER
+        """Of an idle connection; while an exchange is under way its own limits hold."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.set_write_buffer_limits(WRITE_BUFFER_HIGH_BYTES, WRITE_BUFFER_LOW_BYTES)
+        self.worker.upstreams.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self.exchange is not None:
+            self.exchange.from_upstream(data)
+        else:
+            # Bytes nobody asked for must never become the answer to the next request (RFC 9112 9.2).
+            self.close()
+
+    def eof_received(self) -> bool:
+        if self.exchange is not None:
+            self.exchange.upstream_ended()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.worker.upstreams.discard(self)
+        exchange = self.exchange
+        if exchange is not None:
+            exchange.upstream_lost(exc)
+        else:
+            self._forget()
+
+    def pause_writing(self) -> None:
+        if self.exchange is not None:
+            self.exchange.upstream_is_full()
+
+    def resume_writing(self) -> None:
+        if self.exchange is not None:
+            self.exchange.upstream_drained()
+
+    def rest(self, until: float) -> None:
+        """Between two exchanges."""
+        self.exchange = None
+        self.reused = True
+        self.deadline = until
+        assert self.transport is not None
+        self.transport.resume_reading()
+        self.worker.clock.waiting.add(self)
+
+    def serve(self, exchange: "Exchange") -> None:
+        self.exchange = exchange
+        self.deadline = NEVER
+        self.worker.clock.waiting.discard(self)
+
+    def expired(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes without a word to the exchange, which has had its answer or has given up."""
+        self.exchange = None
+        self._forget()
+        if self.transport is not None:
+            self.transport.abort()
+
+    def _forget(self) -> None:
+        self.worker.clock.waiting.discard(self)
+        self.worker.connections.forget(self)

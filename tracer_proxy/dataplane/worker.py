@@ -1,0 +1,99 @@
+"""One process's data plane: its table, its connections, its listeners."""
+
+import asyncio
+import random
+from collections import Counter
+from pathlib import Path
+
+from tracer_proxy.dataplane.clock import Clock
+from tracer_proxy.dataplane.connections import Connections
+from tracer_proxy.dataplane.downstream import Downstream
+from tracer_proxy.dataplane.ids import Ids
+from tracer_proxy.dataplane.settings import Settings
+from tracer_proxy.dataplane.tunnel import Tunnel
+from tracer_proxy.dataplane.upstream import Upstream
+from tracer_proxy.errors import Kind, ProxyError
+from tracer_proxy.limits import LISTEN_BACKLOG
+from tracer_proxy.routing.pool import Dice
+from tracer_proxy.routing.table import Table
+
+_DRAIN_LOOK_S = 0.02
+
+
+class Worker:
+    """``dice`` is what random balancing throws."""
+
+    def __init__(self, table: Table, settings: Settings | None = None, dice: Dice = random.random) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.table = table
+        """Swapped whole; exchanges under way keep theirs."""
+        self.settings = settings or Settings()
+        self.dice = dice
+        self.clock = Clock(self.loop)
+        self.ids = Ids()
+        self.connections = Connections(self)
+        self.downstreams: set[Downstream] = set()
+        self.upstreams: set[Upstream] = set()
+        self.tunnels: set[Tunnel] = set()
+        self.draining = False
+        self.exchanges = 0
+        self.errors: Counter[Kind] = Counter()
+        self._servers: list[asyncio.Server] = []
+        self._socket_files: list[Path] = []
+        self.clock.start()
+
+    async def listen(self, address: str) -> str:
+        """``host:port`` or ``unix:/path``; returns where it listens, with the port that was chosen for port 0."""
+        if address.startswith("unix:"):
+            path = Path(address.removeprefix("unix:"))
+            server = await self.loop.create_unix_server(lambda: Downstream(self), str(path), backlog=LISTEN_BACKLOG)
+            self._socket_files.append(path)
+            self._servers.append(server)
+            return address
+        host, _, port = address.rpartition(":")
+        server = await self.loop.create_server(
+            lambda: Downstream(self), host.strip("[]"), int(port), backlog=LISTEN_BACKLOG, reuse_address=True
+        )
+        self._servers.append(server)
+        return f"{host}:{server.sockets[0].getsockname()[1]}"
+
+    def count_error(self, error: ProxyError) -> None:
+        self.errors[error.kind] += 1
+
+    def hand_over(self, downstream: Downstream, upstream: Upstream) -> None:
+        """Both connections become a tunnel's."""
+        self.downstreams.discard(downstream)
+        self.clock.waiting.discard(downstream)
+        self.upstreams.discard(upstream)
+
+    @property
+    def under_way(self) -> int:
+        """Exchanges and tunnels."""
+        return sum(downstream.exchange is not None for downstream in self.downstreams) + len(self.tunnels)
+
+    async def drain(self, grace_s: float) -> None:
+        """Refuses new connections, lets exchanges end for ``grace_s`` seconds, then closes what is left."""
+        self.draining = True
+        for server in self._servers:
+            server.close()
+        self.connections.close_idle()
+        for downstream in list(self.downstreams):
+            if downstream.exchange is None:
+                downstream.transport.close()
+        end = self.loop.time() + grace_s
+        # Looking is cheaper than telling: the hot path does not know that anybody waits for its last exchange.
+        while self.under_way and self.loop.time() < end:  # noqa: ASYNC110
+            await asyncio.sleep(_DRAIN_LOOK_S)
+        await self._close()
+
+    async def _close(self) -> None:
+        for tunnel in list(self.tunnels):
+            tunnel.close()
+        for downstream in list(self.downstreams):
+            downstream.transport.close() if downstream.exchange is None else downstream.transport.abort()
+        for upstream in list(self.upstreams):
+            upstream.close()
+        self.clock.stop()
+        await asyncio.sleep(0)
+        for path in self._socket_files:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,114 @@
+"""Every bound of the proxy in one place; units stand last in each name.
+
+With a bound on every buffer, queue and wait, the proxy goes on working when it is overloaded: new work is refused quickly,
+old work goes on. What a route may set for itself is in ``config/schema.py`` with these as defaults.
+"""
+
+KiB = 1024
+MiB = 1024 * KiB
+
+# Heads. Precedents: nginx 32 KiB, HAProxy 16 KiB, Envoy 60 KiB; Envoy and nginx 100 headers.
+HEAD_BYTES_MAX = 64 * KiB
+HEAD_FIELDS_MAX = 200
+TRAILER_BYTES_MAX = 16 * KiB
+CHUNK_LINE_BYTES_MAX = 4 * KiB
+"""A chunk-size line with its extensions (which are dropped)."""
+CHUNK_DIGITS_MAX = 15
+"""Hex digits of a chunk size: 2**60 bytes is beyond any body, and never overflows."""
+LENGTH_DIGITS_MAX = 18
+FIELD_NAMES_REMEMBERED_MAX = 2048
+"""Header spellings the head reader remembers; more than that are checked afresh each time."""
+FIELD_NAME_REMEMBERED_BYTES_MAX = 64
+INTERIM_RESPONSES_MAX = 16
+"""1xx answers to one request; more than that is an upstream that talks for ever."""
+
+# Bodies and back-pressure, per direction of one exchange. uvloop reads at most 256 KiB at a time.
+WRITE_BUFFER_HIGH_BYTES = 128 * KiB
+WRITE_BUFFER_LOW_BYTES = 32 * KiB
+PIPELINED_BYTES_MAX = 64 * KiB
+"""What a client may send ahead while its exchange is under way; then reading stops."""
+REQUEST_BODY_BYTES_MAX = 64 * MiB
+"""Default of a route's ``limits.request_body``."""
+REPLAY_BYTES_MAX = 64 * KiB
+"""A request body up to this size is kept until the first response byte, so that a stale connection can be replaced."""
+DISCARD_BYTES_MAX = 8 * MiB
+"""What is read and thrown away after an early answer, so that the client gets to see it."""
+
+# Connections.
+LISTEN_BACKLOG = 1024
+CLIENT_CONNECTIONS_MAX = 20_000
+IDLE_CONNECTIONS_PER_ENDPOINT_MAX = 256
+
+# Waits in seconds. The defaults fit LLM calls: minutes until the first byte, never a limit on the whole of a stream.
+CLOCK_TICK_S = 0.1
+"""How coarse every time limit is."""
+HEAD_S = 10.0
+CLIENT_IDLE_S = 75.0
+UPSTREAM_IDLE_S = 4.0
+"""Below the five seconds after which uvicorn and Node close: a kept connection should never be found dead."""
+CONNECT_S = 5.0
+FIRST_BYTE_S = 600.0
+BODY_IDLE_S = 300.0
+TUNNEL_IDLE_S = 3600.0
+LINGER_S = 2.0
+DRAIN_S = 10.0
+
+# Context.
+TRACESTATE_BYTES_MAX = 512
+"""W3C Trace Context 3.3.1.5: at least this much must be propagated."""
+TRACESTATE_MEMBERS_MAX = 32
+TRACESTATE_LONG_MEMBER_BYTES = 128
+"""Members longer than this are the first to go when a tracestate is over its limits."""
+BAGGAGE_BYTES_MAX = 8192
+BAGGAGE_MEMBERS_MAX = 64
+EXTERNAL_ID_BYTES_MAX = 128
+COLOR_BYTES_MAX = 32
+SESSION_KEY_BYTES_MAX = 512
+"""A longer session key is cut before it is hashed."""
+
+# Config.
+CONFIG_BYTES_MAX = 1 * MiB
+CONFIG_NODES_MAX = 100_000
+"""Values of a config file, counted after aliases are resolved."""
+CONFIG_DEPTH_MAX = 64
+CONFIG_TEXT_SHOWN_MAX = 60
+"""How many characters of a wrong value an error message repeats."""
+CONFIG_DURATION_S_MAX = 30 * 24 * 3600.0
+CONFIG_SIZE_BYTES_MAX = 1024 * 1024 * MiB
+CONFIG_WEIGHT_MAX = 1_000_000.0
+CONFIG_CONNECTIONS_MAX = 1_000_000
+UNIX_PATH_BYTES_MAX = 103
+"""Linux has room for 108 bytes and macOS for 104, one of them for the closing NUL."""
+
+# Mocks.
+MOCK_REQUEST_BYTES_MAX = 32 * MiB
+"""Agent histories with images are large; a server's usual 1 MiB is too small for them."""
+MOCK_JSON_DEPTH_MAX = 100
+MOCK_CHOICES_MAX = 128
+"""``n`` of a chat completion; the provider's own bound."""
+MOCK_STOP_SEQUENCES_MAX = 4
+"""The provider's own bound."""
+MOCK_QUOTE_CHARS_MAX = 300
+"""What an answer repeats of a user's text or a tool's result."""
+MOCK_COUNTED_CHARS_MAX = 64 * KiB
+"""Characters of one text whose tokens are counted; those of the rest are extrapolated."""
+MOCK_SCHEMA_DEPTH_MAX = 24
+MOCK_SCHEMA_PARTS_MAX = 10_000
+"""Parts looked at for the data of one JSON schema: ``allOf`` of ``allOf`` multiplies."""
+MOCK_ITEMS_MAX = 64
+"""Items of a generated array, and tool results that one answer repeats."""
+MOCK_SCHEMA_CHARS_MAX = 64 * KiB
+"""Rough size of the data generated for one JSON schema."""
+MOCK_JOURNAL_CALLS_MAX = 1000
+MOCK_JOURNAL_BYTES_MAX = 32 * MiB
+MOCK_JOURNAL_REQUEST_BYTES_MAX = 4 * MiB
+"""A larger request is journalled without its body."""
+MOCK_STOP_S = 0.2
+"""What a mock that is stopped gives to answers under way; aiohttp may wait twice as long."""
+
+assert WRITE_BUFFER_LOW_BYTES < WRITE_BUFFER_HIGH_BYTES
+assert CLOCK_TICK_S < min(HEAD_S, CONNECT_S, UPSTREAM_IDLE_S, LINGER_S)
+assert TRAILER_BYTES_MAX <= HEAD_BYTES_MAX
+assert CHUNK_LINE_BYTES_MAX <= HEAD_BYTES_MAX
+assert PIPELINED_BYTES_MAX >= HEAD_BYTES_MAX
+assert MOCK_JOURNAL_REQUEST_BYTES_MAX <= MOCK_JOURNAL_BYTES_MAX

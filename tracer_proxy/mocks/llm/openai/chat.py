@@ -1,0 +1,127 @@
+"""From a chat request to its completion: replies cut where the request says, ids, usage, and the JSON of it all."""
+
+from dataclasses import dataclass
+
+from tracer_proxy.mocks.json_text import JsonObject
+from tracer_proxy.mocks.llm import answer, tokens
+from tracer_proxy.mocks.llm.conversation import Reply, ToolCall
+from tracer_proxy.mocks.llm.ids import Ids
+from tracer_proxy.mocks.llm.openai.chat_request import ChatRequest
+
+FINGERPRINT = "fp_7ac3e0b1d2"
+SERVICE_TIER = "default"
+_CALL_ID_DIGITS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One answer. ``call_ids`` are those of ``reply.calls``."""
+
+    index: int
+    reply: Reply
+    call_ids: tuple[str, ...]
+    finish_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """All answers to one request."""
+
+    id: str
+    created_s: int
+    model: str
+    choices: tuple[Choice, ...]
+    prompt_tokens: int
+    completion_tokens: int
+
+
+def complete(request: ChatRequest) -> Completion:
+    """Answer a request; the same request gets an equal completion."""
+    ids = Ids(request.digest)
+    choices = tuple(_choice(request, ids, index) for index in range(request.choices))
+    return Completion(
+        id=ids.make("chatcmpl-"),
+        created_s=ids.created_s(),
+        model=request.conversation.model,
+        choices=choices,
+        prompt_tokens=request.prompt_tokens,
+        completion_tokens=sum(_reply_tokens(choice.reply) for choice in choices),
+    )
+
+
+def usage(completion: Completion) -> JsonObject:
+    """The numbers are estimates (``tokens.py``), and the same whether the answer is streamed or not."""
+    return {
+        "prompt_tokens": completion.prompt_tokens,
+        "completion_tokens": completion.completion_tokens,
+        "total_tokens": completion.prompt_tokens + completion.completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+        "completion_tokens_details": {
+            "reasoning_tokens": 0,
+            "audio_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
+    }
+
+
+def as_json(completion: Completion) -> JsonObject:
+    """The body of an answer that is not streamed."""
+    return {
+        "id": completion.id,
+        "object": "chat.completion",
+        "created": completion.created_s,
+        "model": completion.model,
+        "choices": [_choice_json(choice) for choice in completion.choices],
+        "usage": usage(completion),
+        "service_tier": SERVICE_TIER,
+        "system_fingerprint": FINGERPRINT,
+    }
+
+
+def _choice(request: ChatRequest, ids: Ids, index: int) -> Choice:
+    reply = answer.reply(request.conversation, ids, index)
+    if reply.calls:
+        reply, finish_reason = _cut_calls(reply, request.tokens_max)
+    else:
+        reply, finish_reason = _cut_text(reply.text or "", request)
+    call_ids = (
+        ids.make("call_", number=index * len(reply.calls) + place, hex_digits=_CALL_ID_DIGITS)
+        for place in range(len(reply.calls))
+    )
+    return Choice(index, reply, tuple(call_ids), finish_reason)
+
+
+def _cut_text(text: str, request: ChatRequest) -> tuple[Reply, str]:
+    """A stop sequence ends the text before itself; what is then still too long breaks off."""
+    ends = [end for end in map(text.find, request.stop) if end >= 0]
+    text = text[: min(ends, default=len(text))]
+    if request.tokens_max is None or tokens.count(text) <= request.tokens_max:
+        return Reply(text=text), "stop"
+    return Reply(text=tokens.cut(text, request.tokens_max)), "length"
+
+
+def _cut_calls(reply: Reply, tokens_max: int | None) -> tuple[Reply, str]:
+    """Arguments that do not fit break off and are no JSON any more, as the provider's would."""
+    if tokens_max is None or _reply_tokens(reply) <= tokens_max:
+        return reply, "tool_calls"
+    calls = []
+    for call in reply.calls:
+        left = max(0, tokens_max - tokens.count(call.name))
+        calls.append(ToolCall(call.name, tokens.cut(call.arguments, left)))
+    return Reply(calls=tuple(calls)), "length"
+
+
+def _reply_tokens(reply: Reply) -> int:
+    called = sum(tokens.count(call.name) + tokens.count(call.arguments) for call in reply.calls)
+    return called + tokens.count(reply.text or "")
+
+
+def _choice_json(choice: Choice) -> JsonObject:
+    message: JsonObject = {"role": "assistant", "content": choice.reply.text, "refusal": None, "annotations": []}
+    if choice.reply.calls:
+        message["tool_calls"] = [
+            {"id": call_id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call_id, call in zip(choice.call_ids, choice.reply.calls, strict=True)
+        ]
+    return {"index": choice.index, "message": message, "logprobs": None, "finish_reason": choice.finish_reason}

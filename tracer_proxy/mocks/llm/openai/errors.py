@@ -1,0 +1,42 @@
+"""The provider's error envelope. One exception carries it; ``routes.py`` turns it into a response."""
+
+from tracer_proxy.mocks.json_text import JsonObject
+
+
+class ApiError(Exception):
+    """A refused request. ``param`` names the field at fault, ``code`` the kind of fault; both may be unknown."""
+
+    def __init__(self, status: int, message: str, *, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.param = param
+        self.code = code
+
+    def envelope(self) -> JsonObject:
+        """The body that official clients read."""
+        kind = "invalid_request_error" if self.status < 500 else "server_error"
+        return {"error": {"message": self.message, "type": kind, "param": self.param, "code": self.code}}
+
+
+def missing(param: str) -> ApiError:
+    """A field that has to be there is not."""
+    return ApiError(400, f"The field '{param}' is required.", param=param, code="missing_required_parameter")
+
+
+def wrong_type(param: str, expected: str, value: object) -> ApiError:
+    """A field holds a value of another type."""
+    message = f"The field '{param}' has to be {expected}, not {_json_type(value)}."
+    return ApiError(400, message, param=param, code="invalid_type")
+
+
+def wrong_value(param: str, message: str) -> ApiError:
+    """A field holds a value of the right type that is not possible."""
+    return ApiError(400, message, param=param, code="invalid_value")
+
+
+def _json_type(value: object) -> str:
+    if value is None:
+        return "null"
+    names = {bool: "a boolean", int: "an integer", float: "a number", str: "a string", list: "an array"}
+    return names.get(type(value), "an object")

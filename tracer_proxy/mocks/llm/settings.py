@@ -1,0 +1,17 @@
+"""What can be set about the mock LLM."""
+
+from dataclasses import dataclass
+
+MODELS = ("gpt-4o-mini", "gpt-4o", "gpt-4.1", "gpt-5", "mock")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """``models`` is what ``/v1/models`` lists; a chat may name any model, so that an agent runs as it is configured."""
+
+    token_interval_s: float = 0.0
+    """Pause before each event of a stream but the first, so that a stream can be watched."""
+    models: tuple[str, ...] = MODELS
+
+
+DEFAULTS = Settings()

@@ -1,0 +1,140 @@
+"""Why a request would go where it goes, step by step. Decides with the very code of the hot path, then says what it saw."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from tracer_proxy.context.color import inbound_color
+from tracer_proxy.context.trace import extract, new_trace
+from tracer_proxy.routing.bucket import BUCKETS, bucket
+from tracer_proxy.routing.decision import Decision, decide
+from tracer_proxy.routing.lane import Lane
+from tracer_proxy.routing.pool import Dice
+from tracer_proxy.routing.route import Route
+from tracer_proxy.routing.table import Table
+from tracer_proxy.wire.request import RequestHead
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the decision: ``name`` is what was decided, ``result`` what came out, ``notes`` what was tried, in order."""
+
+    name: str
+    result: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """``answer`` holds the outcome by name (see ``docs``); ``steps`` the way to it."""
+
+    answer: dict[str, Any]
+    steps: tuple[Step, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        steps = [{"step": step.name, "result": step.result, "notes": list(step.notes)} for step in self.steps]
+        return self.answer | {"steps": steps}
+
+
+def explain(table: Table, head: RequestHead, *, trusted: bool, new_trace_id: bytes, dice: Dice) -> Explanation:
+    """``new_trace_id`` is used when the request brings no valid trace."""
+    values = head.fields.values
+    context = (extract(values) if trusted else None) or new_trace(new_trace_id)
+    found = "a new trace" if context.source == "new" else f"from {context.source}"
+    steps = [Step("trace", context.trace_id.decode(), (found, *_conflicts(context.conflicts), *_doubts(trusted)))]
+    route = table.find(head)
+    steps.append(_route_step(table, head, route))
+    if route is None:
+        return Explanation({"route": None, "trace_id": context.trace_id.decode()}, tuple(steps))
+    baggage = values.get(b"baggage", b"") if trusted else b""
+    inbound = inbound_color(values) if trusted else b""
+    decision = decide(table, route, head, context, baggage, inbound)
+    endpoint = decision.lane.pool.pick(dice)
+    steps += [
+        _session_step(decision, head, baggage, context.trace_id),
+        _color_step(table, decision, head, inbound),
+        _lane_step(decision),
+        Step("endpoint", str(endpoint), (f"pool {decision.lane.pool.name}: {_listed(decision.lane.pool.endpoints)}",)),
+    ]
+    return Explanation(_answer(decision, head, context.trace_id, str(endpoint)), tuple(steps))
+
+
+def _answer(decision: Decision, head: RequestHead, trace_id: bytes, endpoint: str) -> dict[str, Any]:
+    route, lane = decision.route, decision.lane
+    path = route.path_out(head.path)
+    return {
+        "trace_id": trace_id.decode(),
+        "route": route.name,
+        "session": {"key": decision.session_key.decode("latin-1"), "source": decision.rung.source},
+        "color": decision.color.decode() or None,
+        "color_source": decision.color_source,
+        "bucket": bucket(decision.session_key, route.seed),
+        "lane": lane.name,
+        "fell_back": decision.fell_back,
+        "pool": lane.pool.name,
+        "endpoint": endpoint,
+        "target": (path + b"?" + head.query if head.has_query else path).decode(),
+        "egress": route.egress.value,
+    }
+
+
+def _conflicts(conflicts: tuple[str, ...]) -> list[str]:
+    return [f"{name} names another trace and was not used" for name in conflicts]
+
+
+def _doubts(trusted: bool) -> list[str]:
+    return [] if trusted else ["the sender is not trusted: its trace, baggage and colour are not believed"]
+
+
+def _route_step(table: Table, head: RequestHead, chosen: Route | None) -> Step:
+    candidates = {route.name: route for _, route in table.candidates(head.path)}
+    notes = []
+    for route in table.routes:
+        if route is chosen:
+            notes.append(f"{route.name}: matches")
+            break
+        reason = route.match.rejects(head) if route.name in candidates else "path differs"
+        notes.append(f"{route.name}: {reason}")
+    return Step("route", chosen.name if chosen else "none: 404", tuple(notes))
+
+
+def _session_step(decision: Decision, head: RequestHead, baggage: bytes, trace_id: bytes) -> Step:
+    notes = []
+    for rung in decision.route.ladder:
+        if rung is decision.rung:
+            notes.append(f"{rung.source}: found")
+            break
+        notes.append(f"{rung.source}: {'empty' if rung.find(head, baggage, trace_id) is not None else 'not there'}")
+    return Step("session", decision.session_key.decode("latin-1"), tuple(notes))
+
+
+def _color_step(table: Table, decision: Decision, head: RequestHead, inbound: bytes) -> Step:
+    notes = [f"inbound: {inbound.decode() or 'none'}"]
+    if not inbound:
+        for number, rule in enumerate(table.color_rules, 1):
+            holds = rule.holds(head, decision.session_key)
+            notes.append(f"rule {number} ({rule.color.decode()} when {rule}): {'holds' if holds else 'does not hold'}")
+            if holds:
+                break
+    if decision.color_source == "lane":
+        notes.append(f"lane {decision.lane.name} paints what lands on it")
+    return Step("color", decision.color.decode() or "none", tuple(notes))
+
+
+def _lane_step(decision: Decision) -> Step:
+    lane, split = decision.lane, decision.route.split
+    if decision.fell_back:
+        notes = [f"no lane serves {decision.color.decode()}: the baseline stands in, and the colour is kept"]
+    elif decision.color and decision.color_source != "lane":
+        notes = [f"serves colour {decision.color.decode()}"]
+    else:
+        drawn = bucket(decision.session_key, decision.route.seed)
+        notes = [f"bucket {drawn} of {BUCKETS}", *(_owned(split.ranges()))]
+    return Step("lane", lane.name, tuple(notes))
+
+
+def _owned(ranges: list[tuple[int, int, Lane]]) -> list[str]:
+    return [f"{lane.name} owns buckets {start} to {end - 1}" for start, end, lane in ranges]
+
+
+def _listed(things: tuple[Any, ...]) -> str:
+    return ", ".join(map(str, things))

@@ -1,0 +1,83 @@
+"""Lanes of a route, and the weighted split between them.
+
+A lane other than the baseline owns a contiguous range of buckets, and the baseline owns what is left. The first such lane grows
+up from bucket 0, the second down from the top, further ones are stacked on these. So with one or two canaries, raising a
+weight moves sessions only from the baseline to that canary, and lowering it moves only the newest ones back: nobody switches
+twice, and no replica has to ask another.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+
+from tracer_proxy.routing.bucket import BUCKETS
+from tracer_proxy.routing.pool import Pool
+
+
+class Lane:
+    """One version of a route's backend.
+
+    ``paints`` is the colour for what lands here without one, or ``b""``; ``removed`` are lower-case names of headers that
+    do not leave by this lane: those the pool sets itself, and ours where the route's egress holds them back.
+    """
+
+    __slots__ = ("colors", "name", "paints", "pool", "removed", "weight")
+
+    def __init__(
+        self,
+        name: str,
+        pool: Pool,
+        weight: float,
+        *,
+        colors: Sequence[str] = (),
+        paints: str = "",
+        removed: Iterable[bytes] = (),
+    ) -> None:
+        self.name = name
+        self.pool = pool
+        self.weight = weight
+        self.colors = tuple(color.encode() for color in colors)
+        self.paints = paints.encode()
+        self.removed = frozenset(removed)
+
+
+class Split:
+    """Which lane serves a colour, and which one owns a bucket. ``baseline`` serves colours that nobody else serves."""
+
+    __slots__ = ("_owners", "_starts", "baseline", "by_color", "lanes")
+
+    def __init__(self, lanes: Sequence[Lane], baseline: Lane) -> None:
+        self.lanes = tuple(lanes)
+        self.baseline = baseline
+        self.by_color = {color: lane for lane in lanes for color in lane.colors}
+        ranges = list(_ranges(lanes, baseline))
+        self._starts = [start for start, _, _ in ranges]
+        self._owners = [lane for _, _, lane in ranges]
+
+    def owner(self, bucket: int) -> Lane:
+        return self._owners[bisect_right(self._starts, bucket) - 1]
+
+    def ranges(self) -> list[tuple[int, int, Lane]]:
+        """First bucket, one past the last, and owner; in order, without gaps."""
+        return list(zip(self._starts, [*self._starts[1:], BUCKETS], self._owners, strict=True))
+
+
+def _ranges(lanes: Sequence[Lane], baseline: Lane) -> list[tuple[int, int, Lane]]:
+    total = sum(lane.weight for lane in lanes)
+    others = [lane for lane in lanes if lane is not baseline]
+    below, below_end = _stacked(others[0::2], total)
+    above, above_size = _stacked(others[1::2], total)
+    from_top = [(BUCKETS - end, BUCKETS - start, lane) for start, end, lane in reversed(above)]
+    # Rounding may make two neighbours overlap by a bucket; the lower one keeps it.
+    middle_end = max(below_end, BUCKETS - above_size)
+    ranges = [*below, (below_end, middle_end, baseline), *((max(start, below_end), end, lane) for start, end, lane in from_top)]
+    return [(start, end, lane) for start, end, lane in ranges if start < end]
+
+
+def _stacked(lanes: Sequence[Lane], total: float) -> tuple[list[tuple[int, int, Lane]], int]:
+    weight, start, ranges = 0.0, 0, []
+    for lane in lanes:
+        weight += lane.weight
+        end = round(weight * BUCKETS / total)
+        ranges.append((start, end, lane))
+        start = end
+    return ranges, start

@@ -1,0 +1,100 @@
+"""Pools: named endpoints, and which of them is next."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+
+Dice = Callable[[], float]
+"""A random number in [0, 1)."""
+
+
+class Endpoint:
+    """One address of a pool. ``pending`` counts exchanges under way; balancing reads it, the data plane writes it."""
+
+    __slots__ = ("authority", "host", "path", "pending", "port", "tls")
+
+    def __init__(self, host: str = "", port: int = 0, tls: bool = False, path: str = "") -> None:
+        self.host = host
+        self.port = port
+        self.tls = tls
+        self.path = path
+        """Of a Unix socket; host and port are then empty."""
+        default_port = 443 if tls else 80
+        shown = f"[{host}]" if ":" in host else host
+        self.authority = b"localhost" if path else (shown if port == default_port else f"{shown}:{port}").encode()
+        """What the endpoint sees as ``Host``."""
+        self.pending = 0
+
+    def __str__(self) -> str:
+        scheme = "https" if self.tls else "http"
+        shown = f"[{self.host}]" if ":" in self.host else self.host
+        return f"unix:{self.path}" if self.path else f"{scheme}://{shown}:{self.port}"
+
+
+class Balance(ABC):
+    """Picks one of ``endpoints``, of which there are at least two."""
+
+    @abstractmethod
+    def pick(self, endpoints: Sequence[Endpoint], dice: Dice) -> Endpoint: ...
+
+
+class RoundRobin(Balance):
+    def __init__(self) -> None:
+        self._next = 0
+
+    def pick(self, endpoints: Sequence[Endpoint], dice: Dice) -> Endpoint:
+        chosen = endpoints[self._next % len(endpoints)]
+        self._next += 1
+        return chosen
+
+
+class LeastPending(Balance):
+    """The fewest exchanges under way; among equals in turn, so that an idle pool is used evenly."""
+
+    def __init__(self) -> None:
+        self._start = 0
+
+    def pick(self, endpoints: Sequence[Endpoint], dice: Dice) -> Endpoint:
+        count = len(endpoints)
+        start = self._start = (self._start + 1) % count
+        best = endpoints[start]
+        for offset in range(1, count):
+            endpoint = endpoints[(start + offset) % count]
+            if endpoint.pending < best.pending:
+                best = endpoint
+        return best
+
+
+class Random(Balance):
+    def pick(self, endpoints: Sequence[Endpoint], dice: Dice) -> Endpoint:
+        return endpoints[int(dice() * len(endpoints))]
+
+
+BALANCES: dict[str, type[Balance]] = {"round_robin": RoundRobin, "least_pending": LeastPending, "random": Random}
+
+
+class Pool:
+    """``headers`` are set on every request to this pool in place of the caller's; ``keeps_host`` passes the caller's Host."""
+
+    __slots__ = ("_balance", "endpoints", "header_block", "header_names", "idle_s", "keeps_host", "name")
+
+    def __init__(
+        self,
+        name: str,
+        endpoints: Sequence[Endpoint],
+        balance: Balance,
+        *,
+        headers: Sequence[tuple[str, str]] = (),
+        keeps_host: bool = False,
+        idle_s: float,
+    ) -> None:
+        self.name = name
+        self.endpoints = tuple(endpoints)
+        self._balance = balance
+        self.header_block = "".join(f"{name}: {value}\r\n" for name, value in headers).encode("latin-1")
+        self.header_names = frozenset(name.lower().encode() for name, _ in headers)
+        self.keeps_host = keeps_host
+        self.idle_s = idle_s
+
+    def pick(self, dice: Dice) -> Endpoint:
+        endpoints = self.endpoints
+        return endpoints[0] if len(endpoints) == 1 else self._balance.pick(endpoints, dice)

@@ -1,0 +1,85 @@
+"""A route: what it matches and what happens to what it matches. Frozen; made by ``config/compile.py``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from tracer_proxy.limits import BODY_IDLE_S, CONNECT_S, FIRST_BYTE_S, REQUEST_BODY_BYTES_MAX, TUNNEL_IDLE_S
+from tracer_proxy.routing.bucket import seed
+from tracer_proxy.routing.color import Condition
+from tracer_proxy.routing.lane import Split
+from tracer_proxy.routing.matcher import Matcher
+from tracer_proxy.routing.session import Rung
+from tracer_proxy.wire.request import RequestHead
+
+
+class Egress(StrEnum):
+    """What of ours leaves with a request."""
+
+    FULL = "full"
+    """Trace headers, baggage, colour and forwarding headers: own agents."""
+    TRACE = "trace"
+    """Trace headers only."""
+    NONE = "none"
+    """Nothing: public providers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """In seconds. There is no limit on the whole of an exchange: a stream may last as long as it says something."""
+
+    connect: float = CONNECT_S
+    first_byte: float = FIRST_BYTE_S
+    idle: float = BODY_IDLE_S
+    tunnel: float = TUNNEL_IDLE_S
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Every part that is set must hold. At most one of ``prefix``, ``exact`` and ``regex`` is."""
+
+    prefix: bytes | None = None
+    exact: bytes | None = None
+    regex: Matcher | None = None
+    host: Matcher | None = None
+    methods: frozenset[bytes] = frozenset()
+    conditions: tuple[Condition, ...] = ()
+
+    def rejects(self, head: RequestHead) -> str:
+        """Which part, the path apart, does not hold; empty when all do. The table has looked at prefix and exact paths."""
+        if self.regex is not None and not self.regex.test(head.path):
+            return f"path not {self.regex}"
+        if self.methods and head.method not in self.methods:
+            return "method differs"
+        if self.host is not None and not self.host.test(head.host):
+            return f"host not {self.host}"
+        for condition in self.conditions:
+            if not condition.holds(head, b""):
+                return f"not: {condition}"
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    name: str
+    match: Match
+    split: Split
+    ladder: Sequence[Rung]
+    rewrite: bytes | None = None
+    """What stands in for ``match.prefix`` in the path that goes on, without a trailing slash."""
+    egress: Egress = Egress.FULL
+    llm_api: str = ""
+    """``openai``, ``anthropic`` or ``gemini`` on ``llm`` routes: their errors are told in the provider's shape too."""
+    timeouts: Timeouts = Timeouts()
+    request_body_max: int | None = REQUEST_BODY_BYTES_MAX
+    seed: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "seed", seed(self.name))
+
+    def path_out(self, path: bytes) -> bytes:
+        if self.rewrite is None:
+            return path
+        assert self.match.prefix is not None
+        rest = path[len(self.match.prefix.rstrip(b"/")) :]
+        return self.rewrite + rest or b"/"

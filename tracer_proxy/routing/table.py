@@ -1,0 +1,81 @@
+"""The frozen table a worker routes by. Swapped whole: an exchange under way keeps the one it began with."""
+
+from collections.abc import Iterable, Sequence
+
+from tracer_proxy.context.inject import Injector
+from tracer_proxy.context.names import TRACE_FIELDS
+from tracer_proxy.context.trust import Trust
+from tracer_proxy.errors import Kind
+from tracer_proxy.limits import HEAD_FIELDS_MAX
+from tracer_proxy.routing.color import AGENT_ID, ColorRule
+from tracer_proxy.routing.route import Route
+from tracer_proxy.wire.fields import FieldReader
+from tracer_proxy.wire.request import RequestHead
+
+FORWARDED_FIELDS = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"))
+
+
+class Table:
+    """Routes with their rules. ``watched`` are the lower-case header names that rules and ladders look at."""
+
+    def __init__(
+        self,
+        routes: Sequence[Route],
+        *,
+        color_rules: Sequence[ColorRule],
+        watched: Iterable[bytes],
+        injector: Injector,
+        sample_threshold: int,
+        trust: Trust,
+        fields_max: int = HEAD_FIELDS_MAX,
+    ) -> None:
+        self.routes = tuple(routes)
+        self.color_rules = tuple(color_rules)
+        self.injector = injector
+        self.sample_threshold = sample_threshold
+        self.trust = trust
+        taken = TRACE_FIELDS | FORWARDED_FIELDS | {b"host"}
+        watched = {AGENT_ID, b"expect", b"max-forwards", *watched}
+        self.request_fields = FieldReader(Kind.MALFORMED, taken, watched, fields_max=fields_max)
+        self.response_fields = FieldReader(Kind.UPSTREAM_BROKEN, (b"x-trace-id-ext",))
+        self._exact: dict[bytes, list[tuple[int, Route]]] = {}
+        self._prefix: dict[bytes, list[tuple[int, Route]]] = {}
+        self._any_path: list[tuple[int, Route]] = []
+        for entry in enumerate(self.routes):
+            match = entry[1].match
+            if match.exact is not None:
+                self._exact.setdefault(match.exact, []).append(entry)
+            elif match.prefix is not None:
+                self._prefix.setdefault(match.prefix.rstrip(b"/"), []).append(entry)
+            else:
+                self._any_path.append(entry)
+
+    def find(self, head: RequestHead) -> Route | None:
+        """The first route of the file that matches. Costs a look-up per path segment, however many routes there are."""
+        candidates = self.candidates(head.path)
+        for _, route in candidates:
+            if not route.match.rejects(head):
+                return route
+        return None
+
+    def candidates(self, path: bytes) -> list[tuple[int, Route]]:
+        """The routes whose exact or prefix path holds, and those that have none, in the order of the file."""
+        prefixes = self._prefix
+        found = list(self._any_path)
+        if path in self._exact:
+            found += self._exact[path]
+        end = len(path)
+        while True:
+            here = prefixes.get(path[:end])
+            if here is not None:
+                found += here
+            if end <= 0:
+                break
+            end = path.rfind(b"/", 0, end)
+        if len(found) > 1:
+            found.sort(key=_position)
+        return found
+
+
+def _position(entry: tuple[int, Route]) -> int:
+    return entry[0]

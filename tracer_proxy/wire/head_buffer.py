@@ -1,0 +1,59 @@
+"""Where a head ends, however its bytes are cut."""
+
+from tracer_proxy.errors import Kind, ProxyError
+from tracer_proxy.limits import HEAD_BYTES_MAX
+
+
+class HeadBuffer:
+    """Collects the bytes of one head at a time.
+
+    ``feed`` returns the head without its final empty line and what came after it, or ``None`` while it is incomplete. A head
+    that can never become valid (bare LF or CR) is refused at once, so that nobody waits for a time limit.
+    """
+
+    __slots__ = ("_bytes_max", "_kind", "_skips_empty_line", "partial")
+
+    def __init__(self, kind: Kind, bytes_max: int = HEAD_BYTES_MAX) -> None:
+        self._kind = kind
+        self._bytes_max = bytes_max
+        # RFC 9112 2.2: an empty line before a request line is ignored; before a status line it is not HTTP.
+        self._skips_empty_line = kind is Kind.MALFORMED
+        self.partial = bytearray()
+
+    def feed(self, data: bytes) -> tuple[bytes, bytes] | None:
+        partial = self.partial
+        if not partial:
+            start = 2 if self._skips_empty_line and data.startswith(b"\r\n") else 0
+            end = data.find(b"\r\n\r\n", start)
+            if end >= 0:
+                if end > self._bytes_max:
+                    raise self._too_large()
+                return data[start:end], data[end + 4 :]
+        known = len(partial)
+        partial += data
+        if self._skips_empty_line and partial.startswith(b"\r\n"):
+            del partial[:2]
+            known = max(0, known - 2)
+        end = partial.find(b"\r\n\r\n", max(0, known - 3))
+        if end < 0:
+            self._check_incomplete(max(0, known - 1))
+            return None
+        if end > self._bytes_max:
+            raise self._too_large()
+        head, rest = bytes(partial[:end]), bytes(partial[end + 4 :])
+        partial.clear()
+        return head, rest
+
+    def _check_incomplete(self, start: int) -> None:
+        fresh = self.partial[start:]
+        ends = fresh.count(b"\r\n")
+        hanging = fresh.endswith(b"\r")
+        led = start > 0 and fresh.startswith(b"\n")
+        if fresh.count(b"\n") - led != ends or fresh.count(b"\r") - hanging != ends:
+            raise ProxyError(self._kind, "The head holds a bare CR or LF; every line must end in CRLF.")
+        if len(self.partial) > self._bytes_max:
+            raise self._too_large()
+
+    def _too_large(self) -> ProxyError:
+        kind = Kind.HEAD_TOO_LARGE if self._kind is Kind.MALFORMED else self._kind
+        return ProxyError(kind, f"The head is larger than {self._bytes_max} bytes.")

@@ -1,0 +1,66 @@
+"""Response heads (RFC 9112 4 and 6.3): status line, framing, persistence, and whether a 101 was asked for."""
+
+from tracer_proxy.errors import Kind, ProxyError
+from tracer_proxy.limits import LENGTH_DIGITS_MAX
+from tracer_proxy.wire.fields import FieldReader, Fields, connection_options, content_length, drop_listed
+
+UNTIL_CLOSE = -1
+"""``length`` of a body that ends when the connection does."""
+
+
+class ResponseHead:
+    """What an upstream answers. ``length`` counts bytes; ``None`` means chunked, ``UNTIL_CLOSE`` what it says."""
+
+    __slots__ = ("fields", "length", "persistent", "status", "status_line")
+
+    def __init__(self, status: int, status_line: bytes, fields: Fields) -> None:
+        self.status = status
+        self.status_line = status_line
+        """With our version, and the upstream's reason."""
+        self.fields = fields
+        self.length: int | None = 0
+        self.persistent = True
+
+
+def read_response(raw: bytes, reader: FieldReader, method: bytes) -> ResponseHead:
+    """``raw`` is a head without its final empty line, ``method`` that of the request. Raises kind UPSTREAM_BROKEN."""
+    lines = reader.split(raw)
+    line = lines[0]
+    version, code, after = line[:9], line[9:12], line[12:13]
+    if version not in (b"HTTP/1.1 ", b"HTTP/1.0 ") or not code.isdigit() or code < b"100" or after not in (b"", b" "):
+        raise _broken("The upstream's answer does not start with an HTTP/1.1 status line.")
+    fields = reader.read(lines)
+    head = ResponseHead(int(code), b"HTTP/1.1 " + line[9:], fields)
+    version_1_1 = version == b"HTTP/1.1 "
+    options = connection_options(fields.values.get(b"connection"))
+    head.persistent = version_1_1
+    if options:
+        head.persistent = b"close" not in options and (version_1_1 or b"keep-alive" in options)
+        drop_listed(fields, options)
+    head.length = _body_length(head.status, fields.values, version_1_1, method)
+    if head.length == UNTIL_CLOSE:
+        head.persistent = False
+    return head
+
+
+def _body_length(status: int, values: dict[bytes, bytes], version_1_1: bool, method: bytes) -> int | None:
+    """RFC 9112 6.3, in its order. Checks what stands there even when there is no body, so that nothing doubtful passes."""
+    coding = values.get(b"transfer-encoding")
+    given = values.get(b"content-length")
+    if coding is not None and (given is not None or not version_1_1 or coding.lower() != b"chunked"):
+        raise _broken("The upstream's Transfer-Encoding is unknown, or stands beside a Content-Length or in HTTP/1.0.")
+    length = UNTIL_CLOSE if given is None else content_length(given, Kind.UPSTREAM_BROKEN, LENGTH_DIGITS_MAX)
+    if method == b"HEAD" or status < 200 or status in (204, 304):
+        return 0
+    return None if coding is not None else length
+
+
+def protocol_was_offered(offered: bytes, answered: bytes) -> bool:
+    """Whether a 101 names only protocols that the request offered (RFC 9110 7.8)."""
+    offers = {offer.strip(b" \t").lower() for offer in offered.split(b",")}
+    answers = [answer.strip(b" \t").lower() for answer in answered.split(b",")]
+    return bool(offered) and bool(answered) and all(answer in offers for answer in answers)
+
+
+def _broken(message: str) -> ProxyError:
+    return ProxyError(Kind.UPSTREAM_BROKEN, message)
