@@ -61,7 +61,7 @@ VERDICTS: dict[Kind, tuple[int, Side]] = {
 
 
 class ProxyError(Exception):
-    """Why an exchange failed. ``message`` is one sentence that the caller may read: no addresses of other callers, no secrets."""
+    """Why an exchange failed. ``message`` is one sentence that the caller may read: nothing of other callers, no secrets."""
 
     def __init__(self, kind: Kind, message: str) -> None:
         super().__init__(message)

@@ -16,9 +16,9 @@ CHUNK_LINE_BYTES_MAX = 4 * KiB
 CHUNK_DIGITS_MAX = 15
 """Hex digits of a chunk size: 2**60 bytes is beyond any body, and never overflows."""
 LENGTH_DIGITS_MAX = 18
-FIELD_NAMES_REMEMBERED_MAX = 2048
-"""Header spellings the head reader remembers; more than that are checked afresh each time."""
-FIELD_NAME_REMEMBERED_BYTES_MAX = 64
+LINES_REMEMBERED_MAX = 2048
+"""Head lines a reader remembers, so that it need not read them again."""
+REMEMBERED_LINE_BYTES_MAX = 256
 INTERIM_RESPONSES_MAX = 16
 """1xx answers to one request; more than that is an upstream that talks for ever."""
 
@@ -107,7 +107,7 @@ MOCK_STOP_S = 0.2
 """What a mock that is stopped gives to answers under way; aiohttp may wait twice as long."""
 
 assert WRITE_BUFFER_LOW_BYTES < WRITE_BUFFER_HIGH_BYTES
-assert CLOCK_TICK_S < min(HEAD_S, CONNECT_S, UPSTREAM_IDLE_S, LINGER_S)
+assert min(HEAD_S, CONNECT_S, UPSTREAM_IDLE_S, LINGER_S) > CLOCK_TICK_S
 assert TRAILER_BYTES_MAX <= HEAD_BYTES_MAX
 assert CHUNK_LINE_BYTES_MAX <= HEAD_BYTES_MAX
 assert PIPELINED_BYTES_MAX >= HEAD_BYTES_MAX

@@ -22,7 +22,7 @@ _SHAPES = {
     "too_short": "expected at least one",
 }
 _SECRET = re.compile("authorization|key|token|secret|password|cookie", re.IGNORECASE)
-_USER_INFO = re.compile(r"[^/\s]*@")
+_USER_INFO = re.compile(r"^([a-z]+://)?.*@", re.DOTALL)
 _ON_KEY = "[key]"
 """How pydantic marks that the key of a mapping is wrong, not its value."""
 
@@ -82,7 +82,7 @@ def _shown(value: Any, location: Location, *, is_key: bool) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if "endpoints" in location and isinstance(value, str):
-        value = _USER_INFO.sub("...@", value.partition("?")[0])
+        value = _USER_INFO.sub(r"\1...@", value.partition("?")[0])
     return _cut(value) if isinstance(value, str) else str(value)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tracer_proxy.config import parse, profiles, references, salvage
 from tracer_proxy.config.document import Document
+from tracer_proxy.config.nodes import Location
 from tracer_proxy.config.schema import Config
 from tracer_proxy.errors import ConfigError, Problem
 from tracer_proxy.limits import CONFIG_BYTES_MAX
@@ -63,13 +64,13 @@ def _text_of(path: Path) -> str:
         raise ConfigError([Problem("", message, str(path), line, column)]) from None
 
 
-def _reference_problems(config: Config, document: Document, unusable: set[tuple[str | int, ...]]) -> list[Problem]:
+def _reference_problems(config: Config, document: Document, unusable: set[Location]) -> list[Problem]:
     """What does not fit together, save where it only follows from a problem with a single key."""
+    spoiled = {place[:length] for place in unusable for length in range(len(place) + 1)}
     found = []
     for complaint in references.complaints(config):
-        places = (complaint.location, *complaint.rests_on)
-        follows = any(salvage.is_unusable(place, unusable) for place in places)
-        if not follows and not any(place[: len(complaint.location)] == complaint.location for place in unusable):
+        follows = any(salvage.is_unusable(place, unusable) for place in (complaint.location, *complaint.rests_on))
+        if not follows and complaint.location not in spoiled:
             found.append(document.problem(complaint.location, complaint.message))
     return found
 

@@ -28,7 +28,8 @@ def parse(text: str, file: str) -> tuple[MappingNode, list[Problem]]:
         raise ConfigError([Problem("", f"the file is larger than {CONFIG_BYTES_MAX} bytes", file, 1, 1)])
     composed = _compose(text, file)
     if composed is None:
-        raise ConfigError([Problem("", "the file is empty; a config starts with 'version: 1' and has routes and pools", file, 1, 1)])
+        message = "the file is empty; a config starts with 'version: 1' and has routes and pools"
+        raise ConfigError([Problem("", message, file, 1, 1)])
     resolver = _Resolver(file)
     root = resolver.node(composed, (), 0)
     if not isinstance(root, MappingNode):
@@ -69,7 +70,7 @@ def _compose(text: str, file: str) -> yaml.Node | None:
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         line, column = before.count("\n") + 1, error.position - before.rfind("\n")
-        message = f"YAML syntax: the character {error.character!r} may not stand in a YAML file"
+        message = f"YAML syntax: the character {text[error.position]!r} may not stand in a YAML file"
         raise ConfigError([Problem("", message, file, line, column)]) from None
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         # The scanner hands any eight hex digits after "\U" to chr(), for one.

@@ -138,4 +138,7 @@ def _distinct(stand_in: Any, location: Location) -> Any:
     name = "stand-in-" + "-".join(str(step) for step in location if isinstance(step, int))
     if stand_in == "stand-in":
         return name
-    return {**stand_in, "name": name} if isinstance(stand_in, dict) and "name" in stand_in else copy.deepcopy(stand_in)
+    own = copy.deepcopy(stand_in)
+    if isinstance(own, dict) and "name" in own:
+        own["name"] = name
+    return own

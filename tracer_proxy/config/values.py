@@ -163,9 +163,9 @@ def _read_size_or_unlimited(value: object) -> int | None:
 
 def show_duration(seconds: float) -> str:
     if seconds < 1:
-        return f"{seconds * 1000:g}ms"
+        return f"{seconds * 1000:.12g}ms"
     unit = next(unit for unit in ("d", "h", "m", "s") if seconds % _SECONDS[unit] == 0 or unit == "s")
-    return f"{seconds / _SECONDS[unit]:g}{unit}"
+    return f"{seconds / _SECONDS[unit]:.12g}{unit}"
 
 
 def show_size(size: int) -> str:
