@@ -1,0 +1,42 @@
+"""A mock LLM on a free port for each test, and official clients that validate every answer strictly."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from aiohttp import ClientSession
+from openai import AsyncOpenAI, OpenAI
+
+from tracer_proxy.mocks import llm
+
+API_KEY = "sk-do-not-record-0123456789"
+
+
+@pytest.fixture
+async def mock() -> AsyncIterator[llm.RunningMock]:
+    running = await llm.serve("127.0.0.1:0")
+    yield running
+    await running.stop()
+
+
+@pytest.fixture
+def base_url(mock: llm.RunningMock) -> str:
+    return f"http://{mock.address}/v1"
+
+
+@pytest.fixture
+async def client(base_url: str) -> AsyncIterator[AsyncOpenAI]:
+    async with AsyncOpenAI(base_url=base_url, api_key=API_KEY, max_retries=0, _strict_response_validation=True) as client:
+        yield client
+
+
+@pytest.fixture
+def sync_client(base_url: str) -> Iterator[OpenAI]:
+    """For use in a thread: the mock runs in the test's own loop."""
+    with OpenAI(base_url=base_url, api_key=API_KEY, max_retries=0, _strict_response_validation=True) as client:
+        yield client
+
+
+@pytest.fixture
+async def http(mock: llm.RunningMock) -> AsyncIterator[ClientSession]:
+    async with ClientSession(f"http://{mock.address}") as session:
+        yield session
