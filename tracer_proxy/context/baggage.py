@@ -57,12 +57,15 @@ def _fits(baggage: bytes) -> bool:
 
 
 def _rebuilt(baggage: bytes, wanted: bytes) -> bytes:
-    members = [wanted] if wanted else []
-    for part in baggage.split(b","):
-        if _match_member(part) and part.partition(b"=")[0].strip(b" \t") != _COLOR:
-            members.append(part)
+    members = [part for part in baggage.split(b",") if _match_member(part) and _key(part) != _COLOR]
+    if wanted:
+        members.insert(0, wanted)
     del members[BAGGAGE_MEMBERS_MAX:]
     size = sum(map(len, members)) + len(members) - 1
     while size > BAGGAGE_BYTES_MAX:
         size -= len(members.pop()) + 1
     return b",".join(members).strip(b" \t")
+
+
+def _key(part: bytes) -> bytes:
+    return part.partition(b"=")[0].strip(b" \t")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tracer_proxy.context.baggage import with_color
 from tracer_proxy.routing.route import Egress
+from tracer_proxy.routing.table import FORWARDED_FIELDS
 from tracer_proxy.wire.request import RequestHead
 from tracer_proxy.wire.response import ResponseHead
 
@@ -28,38 +29,33 @@ def request_head(exchange: "Exchange") -> bytes:
     lines = head.fields.lines
     if lane.removed:
         lines = [line for line in lines if line.partition(b":")[0].lower() not in lane.removed]
-    path = route.path_out(head.path)
-    target = path + b"?" + head.query if head.has_query else path
+    target = head.path if route.rewrite is None else route.path_out(head.path)
+    if head.has_query:
+        target += b"?" + head.query
     host = head.authority if pool.keeps_host and head.authority else endpoint.authority
-    return b"".join(
+    return b"\r\n".join(
         (
-            head.method + b" " + target + b" HTTP/1.1\r\nHost: " + host + b"\r\n",
-            b"\r\n".join(lines),
-            b"\r\n" if lines else b"",
-            pool.header_block,
-            _VIA_1_1 if head.version_1_1 else _VIA_1_0,
-            _ours(exchange, route.egress),
-            _request_framing(head),
-            b"\r\n",
+            head.method + b" " + target + b" HTTP/1.1\r\nHost: " + host,
+            *lines,
+            (pool.header_block + _VIA_1_1 if head.version_1_1 else pool.header_block + _VIA_1_0)
+            + (b"" if route.egress is Egress.NONE else _ours(exchange, route.egress))
+            + _request_framing(head),
+            b"",
         )
     )
 
 
 def _ours(exchange: "Exchange", egress: Egress) -> bytes:
-    if egress is Egress.NONE:
-        return b""
-    table = exchange.table
-    block = table.injector.block(exchange.context, exchange.span_id, exchange.sampled)
+    injector, decision = exchange.table.injector, exchange.decision
+    block = injector.block(exchange.context, exchange.span_id, exchange.sampled)
     if egress is Egress.TRACE:
         return block
-    decision = exchange.decision
     assert decision is not None
-    values = exchange.head.fields.values
     block += _forwarded(exchange)
-    color = decision.color
+    color, values = decision.color, exchange.head.fields.values
     if color:
         block += b"x-traffic-color: " + color + b"\r\n"
-    if table.injector.writes_baggage and (color or b"baggage" in values):
+    if injector.writes_baggage and (color or b"baggage" in values):
         received = values.get(b"baggage", b"") if exchange.downstream.trusted else b""
         baggage = with_color(received, color)
         if baggage:
@@ -68,18 +64,21 @@ def _ours(exchange: "Exchange", egress: Egress) -> bytes:
 
 
 def _forwarded(exchange: "Exchange") -> bytes:
-    downstream, head = exchange.downstream, exchange.head
-    hops, scheme, host = downstream.peer, b"http", head.authority
-    values = head.fields.values
-    if downstream.trusted:
-        before = values.get(b"x-forwarded-for")
-        if before:
-            hops = before + b", " + hops if hops else before
-        scheme = values.get(b"x-forwarded-proto", scheme)
-        host = values.get(b"x-forwarded-host", host)
-    block = b"X-Forwarded-Proto: " + scheme + b"\r\n"
-    if hops:
-        block = b"X-Forwarded-For: " + hops + b"\r\n" + block
+    """Who called, by what name. The same for every request of a connection, unless another proxy stands before this one."""
+    downstream, values = exchange.downstream, exchange.head.fields.values
+    authority = exchange.head.authority
+    if downstream.trusted and not FORWARDED_FIELDS.isdisjoint(values):
+        hops = b", ".join(filter(None, (values.get(b"x-forwarded-for"), downstream.peer)))
+        scheme = values.get(b"x-forwarded-proto", b"http")
+        return _forwarded_block(hops, scheme, values.get(b"x-forwarded-host", authority))
+    if downstream.forwarded[0] != authority:
+        downstream.forwarded = authority, _forwarded_block(downstream.peer, b"http", authority)
+    return downstream.forwarded[1]
+
+
+def _forwarded_block(hops: bytes, scheme: bytes, host: bytes) -> bytes:
+    block = b"X-Forwarded-For: " + hops + b"\r\n" if hops else b""
+    block += b"X-Forwarded-Proto: " + scheme + b"\r\n"
     return block + b"X-Forwarded-Host: " + host + b"\r\n" if host else block
 
 

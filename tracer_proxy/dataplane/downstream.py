@@ -35,6 +35,7 @@ class Downstream(asyncio.Protocol):
         "_heads",
         "deadline",
         "exchange",
+        "forwarded",
         "is_full",
         "peer",
         "transport",
@@ -50,6 +51,8 @@ class Downstream(asyncio.Protocol):
         self.peer = b""
         """The client's address; empty on a Unix socket."""
         self.trusted = False
+        self.forwarded: tuple[bytes | None, bytes] = (None, b"")
+        """The forwarding headers for the authority asked for last; see ``departure``."""
         self.deadline = worker.clock.now + worker.settings.head_s
         self._heads = HeadBuffer(Kind.MALFORMED, worker.settings.head_bytes_max)
         self._ahead: list[bytes] = []
@@ -77,10 +80,12 @@ class Downstream(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         exchange = self.exchange
         if exchange is None:
-            self.give_back(data)
-            self._advance()
-            if self._ahead_bytes > PIPELINED_BYTES_MAX:
-                self.transport.pause_reading()
+            if self._ahead or self.is_full:
+                self._hold_back(data)
+            else:
+                self._read(data)
+            if self._ahead:
+                self._advance()
         elif exchange.request_done:
             self._hold_back(data)
         else:

@@ -100,7 +100,7 @@ class Exchange:
         except ProxyError as error:
             self.fail(error)
             return
-        if departure.hops_are_used_up(self.head):
+        if b"max-forwards" in self.head.fields.values and departure.hops_are_used_up(self.head):
             self._answer_in_place()
         else:
             self._connect()
@@ -143,6 +143,11 @@ class Exchange:
             self._request_reader = ChunkedBody(Kind.MALFORMED, self.table.request_fields)
         elif allowed is not None and length > allowed:
             raise self._too_large(allowed)
+        elif length == len(rest):
+            # Most requests come in one piece.
+            self._outbox = rest
+            self.request_done = True
+            return
         else:
             self._request_reader = LengthBody(length)
         self._body_left = -1 if allowed is None else allowed
@@ -285,6 +290,12 @@ class Exchange:
         self._answer = answer
         self._client_stays = self.head.persistent and not self.worker.draining
         length = answer.length
+        if length == len(rest) and self.request_done:
+            # Most answers that are not streamed come in one piece.
+            head = departure.response_head(self, answer, stays=self._client_stays, chunked=False)
+            self.downstream.transport.write(head + rest)
+            self._finish()
+            return
         if length is None:
             self._answer_reader = ChunkedBody(Kind.UPSTREAM_BROKEN, self.table.response_fields)
         elif length == UNTIL_CLOSE:
@@ -303,11 +314,7 @@ class Exchange:
     def _relay_answer(self, data: bytes, head: bytes = b"") -> None:
         reader = self._answer_reader
         assert reader is not None
-        if reader.done:
-            # Only a body of no bytes is done before its first byte; what came behind it is surplus.
-            payload, reader.rest = b"", data
-        else:
-            payload = reader.feed(data)
+        payload = reader.feed(data)
         if self._answer_chunked:
             framed = chunk(payload) if payload else b""
             if reader.done:
@@ -346,11 +353,11 @@ class Exchange:
         answer, upstream, reader, decision = self._answer, self.upstream, self._answer_reader, self.decision
         assert answer is not None
         assert upstream is not None
-        assert reader is not None
         assert decision is not None
         self._release_endpoint()
         self.upstream = None
-        if answer.persistent and self.request_done and not reader.rest:
+        surplus = reader is not None and reader.rest
+        if answer.persistent and self.request_done and not surplus:
             self.worker.connections.keep(upstream, decision.lane.pool.idle_s)
         else:
             upstream.close()

@@ -86,7 +86,7 @@ def _doubts(trusted: bool) -> list[str]:
 
 
 def _route_step(table: Table, head: RequestHead, chosen: Route | None) -> Step:
-    candidates = {route.name: route for _, route in table.candidates(head.path)}
+    candidates = {route.name for route in table.candidates(head.path)}
     notes = []
     for route in table.routes:
         if route is chosen:

@@ -66,6 +66,11 @@ def _ranges(lanes: Sequence[Lane], baseline: Lane) -> list[tuple[int, int, Lane]
     others = [lane for lane in lanes if lane is not baseline]
     below, below_end = _stacked(others[0::2], total)
     above, above_size = _stacked(others[1::2], total)
+    if above and not baseline.weight:
+        # Rounding may leave a bucket between the two stacks: it must not go to a lane that is to get none.
+        start, _, lane = above[-1]
+        above_size = BUCKETS - below_end
+        above[-1] = (start, above_size, lane)
     from_top = [(BUCKETS - end, BUCKETS - start, lane) for start, end, lane in reversed(above)]
     # Rounding may make two neighbours overlap by a bucket; the lower one keeps it.
     middle_end = max(below_end, BUCKETS - above_size)
@@ -78,6 +83,7 @@ def _stacked(lanes: Sequence[Lane], total: float) -> tuple[list[tuple[int, int, 
     for lane in lanes:
         weight += lane.weight
         end = round(weight * BUCKETS / total)
-        ranges.append((start, end, lane))
+        if start < end:
+            ranges.append((start, end, lane))
         start = end
     return ranges, start

@@ -44,6 +44,12 @@ class Match:
     host: Matcher | None = None
     methods: frozenset[bytes] = frozenset()
     conditions: tuple[Condition, ...] = ()
+    is_only_path: bool = field(init=False)
+    """Nothing is left to test once the table has found the path."""
+
+    def __post_init__(self) -> None:
+        only_path = self.regex is None and self.host is None and not self.methods and not self.conditions
+        object.__setattr__(self, "is_only_path", only_path)
 
     def rejects(self, head: RequestHead) -> str:
         """Which part, the path apart, does not hold; empty when all do. The table has looked at prefix and exact paths."""

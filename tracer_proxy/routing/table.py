@@ -1,6 +1,7 @@
 """The frozen table a worker routes by. Swapped whole: an exchange under way keeps the one it began with."""
 
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 
 from tracer_proxy.context.inject import Injector
 from tracer_proxy.context.names import TRACE_FIELDS
@@ -10,6 +11,7 @@ from tracer_proxy.limits import HEAD_FIELDS_MAX
 from tracer_proxy.routing.color import AGENT_ID, ColorRule
 from tracer_proxy.routing.route import Route
 from tracer_proxy.wire.fields import FieldReader
+from tracer_proxy.wire.memory import keep
 from tracer_proxy.wire.request import RequestHead
 
 FORWARDED_FIELDS = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"))
@@ -41,6 +43,8 @@ class Table:
         self._exact: dict[bytes, list[tuple[int, Route]]] = {}
         self._prefix: dict[bytes, list[tuple[int, Route]]] = {}
         self._any_path: list[tuple[int, Route]] = []
+        self._by_path: dict[bytes, tuple[Route, ...]] = {}
+        """Candidates by path: agents ask for few paths, again and again."""
         for entry in enumerate(self.routes):
             match = entry[1].match
             if match.exact is not None:
@@ -51,15 +55,22 @@ class Table:
                 self._any_path.append(entry)
 
     def find(self, head: RequestHead) -> Route | None:
-        """The first route of the file that matches. Costs a look-up per path segment, however many routes there are."""
-        candidates = self.candidates(head.path)
-        for _, route in candidates:
-            if not route.match.rejects(head):
+        """The first route of the file that matches."""
+        path = head.path
+        candidates = self._by_path.get(path)
+        if candidates is None:
+            candidates = self.candidates(path)
+            keep(self._by_path, path, candidates)
+        for route in candidates:
+            if route.match.is_only_path or not route.match.rejects(head):
                 return route
         return None
 
-    def candidates(self, path: bytes) -> list[tuple[int, Route]]:
-        """The routes whose exact or prefix path holds, and those that have none, in the order of the file."""
+    def candidates(self, path: bytes) -> tuple[Route, ...]:
+        """The routes whose exact or prefix path holds, and those that have none, in the order of the file.
+
+        Costs a look-up per path segment, however many routes there are.
+        """
         prefixes = self._prefix
         found = list(self._any_path)
         if path in self._exact:
@@ -72,10 +83,4 @@ class Table:
             if end <= 0:
                 break
             end = path.rfind(b"/", 0, end)
-        if len(found) > 1:
-            found.sort(key=_position)
-        return found
-
-
-def _position(entry: tuple[int, Route]) -> int:
-    return entry[0]
+        return tuple(route for _, route in sorted(found, key=itemgetter(0)))

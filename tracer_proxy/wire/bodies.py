@@ -5,6 +5,7 @@ chunk-size line. Framing is never copied from one side to the other: chunks are 
 extensions and leaves no room for two readings of one size line.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 from tracer_proxy.errors import Kind, ProxyError
@@ -73,8 +74,8 @@ class ChunkedBody:
         "_fields",
         "_kind",
         "_left",
-        "_parse",
         "_pieces",
+        "_step",
         "_trailer_bytes",
         "done",
         "rest",
@@ -92,7 +93,7 @@ class ChunkedBody:
         self._left = 0
         self._pieces: list[bytes] = []
         self._trailer_bytes = 0
-        self._parse = self._size_line
+        self._step: Callable[[ChunkedBody, bytes, int], int] = ChunkedBody._size_line
 
     def feed(self, data: bytes) -> bytes:
         if self._carry:
@@ -100,7 +101,7 @@ class ChunkedBody:
         position = 0
         pieces = self._pieces = []
         while position < len(data) and not self.done:
-            following = self._parse(data, position)
+            following = self._step(self, data, position)
             if following < 0:
                 self._carry = data[position:]
                 break
@@ -121,7 +122,7 @@ class ChunkedBody:
         if semicolon and extension.translate(None, _VISIBLE):
             raise self._broken("A chunk extension holds a control byte.")
         self._left = int(size, 16)
-        self._parse = self._data if self._left else self._trailer_line
+        self._step = ChunkedBody._data if self._left else ChunkedBody._trailer_line
         return end + 2
 
     def _data(self, data: bytes, start: int) -> int:
@@ -129,7 +130,7 @@ class ChunkedBody:
         self._pieces.append(piece)
         self._left -= len(piece)
         if not self._left:
-            self._parse = self._data_end
+            self._step = ChunkedBody._data_end
         return start + len(piece)
 
     def _data_end(self, data: bytes, start: int) -> int:
@@ -138,7 +139,7 @@ class ChunkedBody:
             raise self._broken("A chunk is longer than its size says.")
         if len(end) < 2:
             return -1
-        self._parse = self._size_line
+        self._step = ChunkedBody._size_line
         return start + 2
 
     def _trailer_line(self, data: bytes, start: int) -> int:

@@ -3,13 +3,17 @@
 Facts. A field line goes on exactly as it came, spelling, order and inner white space included, unless it is hop-by-hop (RFC
 9110 7.6.1) or one that the proxy writes itself. Values of several lines with one name are joined with ``", "`` (RFC 9110
 5.3); where a field may come only once, the joined value does not parse, and that is how doubled ones are found.
+
+Heads repeat themselves: a client sends the same dozen lines again and again. So a reader remembers what it made of a line,
+and looks up most of a head instead of reading it. Lines that hold secrets, or an id that changes, are not remembered.
 """
 
 import re
 from collections.abc import Iterable
 
 from tracer_proxy.errors import Kind, ProxyError
-from tracer_proxy.limits import FIELD_NAME_REMEMBERED_BYTES_MAX, FIELD_NAMES_REMEMBERED_MAX, HEAD_FIELDS_MAX
+from tracer_proxy.limits import HEAD_FIELDS_MAX
+from tracer_proxy.wire.memory import keep
 
 TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 """RFC 9110 5.6.2."""
@@ -21,6 +25,12 @@ HOP_BY_HOP = frozenset(
 NEVER_IN_TRAILERS = FRAMING | HOP_BY_HOP | frozenset((b"host", b"authorization", b"cookie", b"set-cookie", b"trailer"))
 """RFC 9110 6.5.1: fields that say how a message is framed, routed or authenticated mean nothing after the body."""
 
+_NOT_REMEMBERED = frozenset(
+    (
+        *(b"authorization", b"proxy-authorization", b"cookie", b"set-cookie", b"x-api-key", b"api-key", b"x-goog-api-key"),
+        *(b"traceparent", b"x-trace-id-ext", b"b3", b"x-b3-traceid", b"x-b3-spanid"),
+    )
+)
 _PRINTABLE = bytes((9, *range(32, 127), *range(128, 256)))
 _OPTIONS: dict[bytes | None, frozenset[bytes]] = {
     None: frozenset(),
@@ -28,7 +38,9 @@ _OPTIONS: dict[bytes | None, frozenset[bytes]] = {
     b"Keep-Alive": frozenset((b"keep-alive",)),
     b"close": frozenset((b"close",)),
 }
-_TAKE, _WATCH, _TRIM = 0, 1, 2
+_UNKNOWN = (b"", b"", b"")
+_PASS, _TAKE, _WATCH, _TRIM = range(4)
+"""What becomes of a line: it goes on, it stays here, it goes on and is looked at, it goes on without a blank in it."""
 _RESERVED_OPTIONS = frozenset((b"keep-alive", b"close", b"upgrade"))
 
 
@@ -44,6 +56,14 @@ class Fields:
         """Values of taken and watched fields by lower-case name, outer white space removed."""
 
 
+Seen = tuple[bytes, bytes, bytes]
+"""A line that is taken or watched: lower-case name, value, and what goes on in its place (nothing for a taken one)."""
+RequestLine = tuple[bytes, bytes, bool]
+"""Method, target, and whether the version is 1.1. The target's characters are checked, not yet its form."""
+StatusLine = tuple[int, bytes, bool]
+"""Status, the line with our version and the upstream's reason, and whether the version is 1.1."""
+
+
 class FieldReader:
     """Reads the field lines of heads. Built once per table: what to take out and what to watch is fixed before any byte comes.
 
@@ -51,65 +71,94 @@ class FieldReader:
     looked at. Both lower-case. ``kind`` is what a broken line is called: the client's fault or the upstream's.
     """
 
-    __slots__ = ("_fields_max", "_kind", "_known", "_lenient", "_take", "_watch")
+    __slots__ = (
+        "_kind",
+        "_lenient",
+        "_lines_max",
+        "_names",
+        "_remembered",
+        "_take",
+        "_watch",
+        "authorities",
+        "request_lines",
+        "status_lines",
+    )
 
     def __init__(
         self, kind: Kind, take: Iterable[bytes], watch: Iterable[bytes] = (), *, fields_max: int = HEAD_FIELDS_MAX
     ) -> None:
-        self._fields_max = fields_max
+        self._lines_max = fields_max + 1
         self._kind = kind
         self._take = frozenset(take) | FRAMING | HOP_BY_HOP
         self._watch = frozenset(watch) - self._take
         # RFC 9112 5.1: blank before the colon is refused in a request and removed in a response.
         self._lenient = kind is not Kind.MALFORMED
-        self._known: dict[bytes, tuple[bytes, int] | None] = {}
+        self._names: dict[bytes, tuple[bytes, int]] = {}
+        self._remembered: dict[bytes, Seen | None] = {}
+        self.authorities: dict[bytes, bytes] = {}
+        self.request_lines: dict[bytes, RequestLine] = {}
+        self.status_lines: dict[bytes, StatusLine] = {}
 
     def split(self, head: bytes) -> list[bytes]:
-        """A head without its final blank line, as lines. Raises for control bytes and for CR or LF outside of a line end."""
+        """A head without its final empty line, as lines; their bytes are checked when they are read."""
         lines = head.split(b"\r\n")
-        ends = len(lines) - 1
-        # One pass finds every control byte; what is left must be the line ends alone.
-        if head.translate(None, _PRINTABLE) != b"\r\n" * ends:
-            raise ProxyError(self._kind, "The head holds a control byte, or a bare CR or LF; every line must end in CRLF.")
-        if ends > self._fields_max:
+        if len(lines) > self._lines_max:
             kind = Kind.HEAD_TOO_LARGE if self._kind is Kind.MALFORMED else self._kind
-            raise ProxyError(kind, f"The head has more than {self._fields_max} header fields.")
+            raise ProxyError(kind, f"The head has more than {self._lines_max - 1} header fields.")
         return lines
+
+    def check(self, line: bytes) -> None:
+        """Raises for a control byte, and so for a CR or LF that is not part of a line end."""
+        if line.translate(None, _PRINTABLE):
+            message = "The head holds a control byte, or a bare CR or LF; every line must end in CRLF."
+            raise ProxyError(self._kind, message)
 
     def read(self, lines: list[bytes]) -> Fields:
         """The fields of ``lines[1:]``; the first line is the request or status line."""
         fields = Fields()
-        passed, values, known = fields.lines, fields.values, self._known
+        passed, values, remembered = fields.lines, fields.values, self._remembered
         for line in lines[1:]:
-            name, colon, value = line.partition(b":")
-            try:
-                seen = known[name]
-            except KeyError:
-                seen = self._learn(name)
-            if not colon:
-                raise ProxyError(self._kind, "A header line has no colon.")
+            seen = remembered.get(line, _UNKNOWN)
+            if seen is _UNKNOWN:
+                seen = self._look(line)
             if seen is None:
                 passed.append(line)
                 continue
-            lower, treatment = seen
-            value = value.strip(b" \t")
-            values[lower] = values[lower] + b", " + value if lower in values else value
-            if treatment is _WATCH:
-                passed.append(line)
-            elif treatment is _TRIM:
-                passed.append(name.rstrip(b" \t") + b":" + value)
+            name, value, passes = seen
+            values[name] = values[name] + b", " + value if name in values else value
+            if passes:
+                passed.append(passes)
         return fields
 
-    def _learn(self, name: bytes) -> tuple[bytes, int] | None:
-        bare = name.rstrip(b" \t") if self._lenient else name
+    def _look(self, line: bytes) -> Seen | None:
+        self.check(line)
+        written, colon, value = line.partition(b":")
+        if not colon:
+            raise ProxyError(self._kind, "A header line has no colon.")
+        name, treatment = self._names.get(written) or self._check_name(written)
+        seen = None
+        if treatment is _TAKE:
+            seen = name, value.strip(b" \t"), b""
+        elif treatment is _WATCH:
+            seen = name, value.strip(b" \t"), line
+        elif treatment is _TRIM:
+            seen = name, value, written.rstrip(b" \t") + colon + value
+        if name not in _NOT_REMEMBERED:
+            keep(self._remembered, line, seen)
+        return seen
+
+    def _check_name(self, written: bytes) -> tuple[bytes, int]:
+        bare = written.rstrip(b" \t") if self._lenient else written
         if not TOKEN.fullmatch(bare):
             raise ProxyError(self._kind, "A header name holds a character that is not allowed, or white space beside it.")
-        lower = bare.lower()
-        treatment = _TAKE if lower in self._take else _TRIM if bare != name else _WATCH
-        seen = None if treatment is _WATCH and lower not in self._watch else (lower, treatment)
-        if len(self._known) < FIELD_NAMES_REMEMBERED_MAX and len(name) <= FIELD_NAME_REMEMBERED_BYTES_MAX:
-            self._known[name] = seen
-        return seen
+        name = bare.lower()
+        treatment = _PASS if bare == written else _TRIM
+        if name in self._take:
+            treatment = _TAKE
+        elif name in self._watch:
+            treatment = _WATCH
+        keep(self._names, written, (name, treatment))
+        return name, treatment
 
 
 def connection_options(value: bytes | None) -> frozenset[bytes]:

@@ -22,13 +22,10 @@ class HeadBuffer:
 
     def feed(self, data: bytes) -> tuple[bytes, bytes] | None:
         partial = self.partial
-        if not partial:
-            start = 2 if self._skips_empty_line and data.startswith(b"\r\n") else 0
-            end = data.find(b"\r\n\r\n", start)
-            if end >= 0:
-                if end > self._bytes_max:
-                    raise self._too_large()
-                return data[start:end], data[end + 4 :]
+        if not partial and not data.startswith(b"\r\n"):
+            head, found, rest = data.partition(b"\r\n\r\n")
+            if found and len(head) <= self._bytes_max:
+                return head, rest
         known = len(partial)
         partial += data
         if self._skips_empty_line and partial.startswith(b"\r\n"):

@@ -4,10 +4,9 @@ import re
 
 from tracer_proxy.errors import Kind, ProxyError
 from tracer_proxy.limits import LENGTH_DIGITS_MAX
-from tracer_proxy.wire.fields import TOKEN, FieldReader, Fields, connection_options, content_length, drop_listed
+from tracer_proxy.wire.fields import TOKEN, FieldReader, Fields, RequestLine, connection_options, content_length, drop_listed
+from tracer_proxy.wire.memory import keep
 
-_TARGET_BYTES = bytes(c for c in range(0x21, 0x7F) if c != 0x23)
-"""Visible ASCII without ``#``: a fragment is never sent (RFC 9112 3.2)."""
 _AUTHORITY = re.compile(rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~!$&'()*+;=%\-]{1,255})(?::[0-9]{0,5})?")
 _ABSOLUTE = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?@]+)(/[^?]*)?(\?.*)?")
 
@@ -60,11 +59,18 @@ class RequestHead:
 def read_request(raw: bytes, reader: FieldReader) -> RequestHead:
     """``raw`` is a head without its final empty line. Raises ``ProxyError`` of kind MALFORMED or HEAD_TOO_LARGE."""
     lines = reader.split(raw)
-    method, target, version_1_1 = _request_line(lines[0])
+    first = lines[0]
+    request_line = reader.request_lines.get(first)
+    if request_line is None:
+        reader.check(first)
+        request_line = _request_line(first)
+        keep(reader.request_lines, first, request_line)
+    method, target, version_1_1 = request_line
     fields = reader.read(lines)
     head = RequestHead(method, fields, version_1_1)
     values = fields.values
-    head.authority = _host(values.get(b"host"), version_1_1)
+    host = values.get(b"host", b"")
+    head.authority = reader.authorities.get(host) or _host(host, reader, version_1_1)
     _set_target(head, target)
     options = connection_options(values.get(b"connection"))
     if options:
@@ -79,14 +85,15 @@ def read_request(raw: bytes, reader: FieldReader) -> RequestHead:
     return head
 
 
-def _request_line(line: bytes) -> tuple[bytes, bytes, bool]:
+def _request_line(line: bytes) -> RequestLine:
+    """The line holds no control bytes. A target is visible ASCII, and a fragment is never sent (RFC 9112 3.2)."""
     try:
         method, target, version = line.split(b" ")
     except ValueError:
         raise _malformed("The request line must be: method, one space, target, one space, HTTP/1.1.") from None
     if not TOKEN.fullmatch(method):
         raise _malformed("The method holds a character that is not allowed.")
-    if not target or target.translate(None, _TARGET_BYTES):
+    if not target or not target.isascii() or b"#" in target or b"\t" in target:
         raise _malformed("The request target holds a character that is not allowed; percent-encode it.")
     if version == b"HTTP/1.1":
         return method, target, True
@@ -95,13 +102,14 @@ def _request_line(line: bytes) -> tuple[bytes, bytes, bool]:
     raise _malformed("Only HTTP/1.1 and HTTP/1.0 are spoken here.")
 
 
-def _host(value: bytes | None, version_1_1: bool) -> bytes:
-    if value is None:
+def _host(value: bytes, reader: FieldReader, version_1_1: bool) -> bytes:
+    if not value:
         if version_1_1:
             raise _malformed("A request in HTTP/1.1 must have a Host header (RFC 9112 3.2).")
         return b""
     if not _AUTHORITY.fullmatch(value):
         raise _malformed("The Host header must be one valid host, with an optional port, given once.")
+    keep(reader.authorities, value, value)
     return value
 
 

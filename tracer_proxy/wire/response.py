@@ -2,7 +2,8 @@
 
 from tracer_proxy.errors import Kind, ProxyError
 from tracer_proxy.limits import LENGTH_DIGITS_MAX
-from tracer_proxy.wire.fields import FieldReader, Fields, connection_options, content_length, drop_listed
+from tracer_proxy.wire.fields import FieldReader, Fields, StatusLine, connection_options, content_length, drop_listed
+from tracer_proxy.wire.memory import keep
 
 UNTIL_CLOSE = -1
 """``length`` of a body that ends when the connection does."""
@@ -25,13 +26,15 @@ class ResponseHead:
 def read_response(raw: bytes, reader: FieldReader, method: bytes) -> ResponseHead:
     """``raw`` is a head without its final empty line, ``method`` that of the request. Raises kind UPSTREAM_BROKEN."""
     lines = reader.split(raw)
-    line = lines[0]
-    version, code, after = line[:9], line[9:12], line[12:13]
-    if version not in (b"HTTP/1.1 ", b"HTTP/1.0 ") or not code.isdigit() or code < b"100" or after not in (b"", b" "):
-        raise _broken("The upstream's answer does not start with an HTTP/1.1 status line.")
+    first = lines[0]
+    status_line = reader.status_lines.get(first)
+    if status_line is None:
+        reader.check(first)
+        status_line = _status_line(first)
+        keep(reader.status_lines, first, status_line)
+    status, out, version_1_1 = status_line
     fields = reader.read(lines)
-    head = ResponseHead(int(code), b"HTTP/1.1 " + line[9:], fields)
-    version_1_1 = version == b"HTTP/1.1 "
+    head = ResponseHead(status, out, fields)
     options = connection_options(fields.values.get(b"connection"))
     head.persistent = version_1_1
     if options:
@@ -41,6 +44,13 @@ def read_response(raw: bytes, reader: FieldReader, method: bytes) -> ResponseHea
     if head.length == UNTIL_CLOSE:
         head.persistent = False
     return head
+
+
+def _status_line(line: bytes) -> StatusLine:
+    version, code, after = line[:9], line[9:12], line[12:13]
+    if version not in (b"HTTP/1.1 ", b"HTTP/1.0 ") or not code.isdigit() or code < b"100" or after not in (b"", b" "):
+        raise _broken("The upstream's answer does not start with an HTTP/1.1 status line.")
+    return int(code), b"HTTP/1.1 " + line[9:], version == b"HTTP/1.1 "
 
 
 def _body_length(status: int, values: dict[bytes, bytes], version_1_1: bool, method: bytes) -> int | None:
