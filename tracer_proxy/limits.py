@@ -19,6 +19,9 @@ LENGTH_DIGITS_MAX = 18
 LINES_REMEMBERED_MAX = 2048
 """Head lines a reader remembers, so that it need not read them again."""
 REMEMBERED_LINE_BYTES_MAX = 256
+PLANS_PER_CONNECTION_MAX = 4
+"""Different heads of one client connection whose routing is remembered while they come again."""
+PLANNED_HEAD_BYTES_MAX = 2 * KiB
 INTERIM_RESPONSES_MAX = 16
 """1xx answers to one request; more than that is an upstream that talks for ever."""
 
@@ -105,6 +108,21 @@ MOCK_JOURNAL_REQUEST_BYTES_MAX = 4 * MiB
 """A larger request is journalled without its body."""
 MOCK_STOP_S = 0.2
 """What a mock that is stopped gives to answers under way; aiohttp may wait twice as long."""
+
+# Demo.
+DEMO_SESSIONS_MAX = 2000
+DEMO_TURNS_MAX = 20
+DEMO_SESSIONS_AT_ONCE = 16
+DEMO_ERRORS_MAX = 10
+"""After so many turns that failed the demo sends no more."""
+DEMO_AGENT_ROUNDS_MAX = 4
+"""How often the agent asks the model in one turn."""
+DEMO_MESSAGE_BYTES_MAX = 16 * KiB
+DEMO_LOG_LINES_MAX = 20
+"""What is kept of the proxy's log, to say why it ended."""
+DEMO_START_S = 30.0
+DEMO_REQUEST_S = 10.0
+DEMO_STOP_S = 3.0
 
 assert WRITE_BUFFER_LOW_BYTES < WRITE_BUFFER_HIGH_BYTES
 assert min(HEAD_S, CONNECT_S, UPSTREAM_IDLE_S, LINGER_S) > CLOCK_TICK_S

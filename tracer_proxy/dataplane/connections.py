@@ -66,7 +66,9 @@ class Connections:
         except TimeoutError:
             raise ProxyError(Kind.CONNECT_TIMEOUT, f"{endpoint} did not accept a connection within {timeout_s:g} s.") from None
         except ssl.SSLError as error:
-            raise ProxyError(Kind.UNREACHABLE, f"TLS with {endpoint} failed: {error.reason or error}.") from None
+            raise ProxyError(Kind.UNREACHABLE, f"TLS with {endpoint} failed: {_tls_reason(error)}.") from None
+        except UnicodeError:
+            raise ProxyError(Kind.UNREACHABLE, f"{endpoint} cannot be reached: its host is no valid name.") from None
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE):
                 raise ProxyError(Kind.OVERLOADED, "The proxy has no file descriptors left; raise its limit.") from None
@@ -102,3 +104,9 @@ def _reason(error: OSError) -> str:
         errno.EHOSTUNREACH: "no route to host",
         errno.ENETUNREACH: "network unreachable",
     }.get(error.errno or 0) or (error.strerror or str(error)).rstrip(".").lower()
+
+
+def _tls_reason(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {error.verify_message.rstrip('.')}"
+    return (error.reason or str(error)).replace("_", " ").lower()

@@ -6,6 +6,7 @@ import struct
 from typing import TYPE_CHECKING, cast
 
 from tracer_proxy.dataplane.exchange import Exchange
+from tracer_proxy.dataplane.plan import Plan, Plans
 from tracer_proxy.dataplane.respond import error_response
 from tracer_proxy.errors import Kind, ProxyError
 from tracer_proxy.limits import (
@@ -17,6 +18,7 @@ from tracer_proxy.limits import (
     WRITE_BUFFER_LOW_BYTES,
 )
 from tracer_proxy.wire.head_buffer import HeadBuffer
+from tracer_proxy.wire.repeat import take_apart
 from tracer_proxy.wire.request import read_request
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ class Downstream(asyncio.Protocol):
         "_closing",
         "_discarded_bytes",
         "_heads",
+        "_plans",
         "deadline",
         "exchange",
         "forwarded",
@@ -55,6 +58,7 @@ class Downstream(asyncio.Protocol):
         """The forwarding headers for the authority asked for last; see ``departure``."""
         self.deadline = worker.clock.now + worker.settings.head_s
         self._heads = HeadBuffer(Kind.MALFORMED, worker.settings.head_bytes_max)
+        self._plans = Plans()
         self._ahead: list[bytes] = []
         """What the client sent beyond the request under way."""
         self._ahead_bytes = 0
@@ -74,7 +78,7 @@ class Downstream(asyncio.Protocol):
         self.trusted = worker.table.trust.believes(peer)
         worker.downstreams.add(self)
         worker.clock.waiting.add(self)
-        if len(worker.downstreams) > worker.settings.connections_max:
+        if len(worker.downstreams) + len(worker.tunnels) > worker.settings.connections_max:
             self.refuse(ProxyError(Kind.OVERLOADED, "The proxy has as many connections as it may hold; try again soon."))
 
     def data_received(self, data: bytes) -> None:
@@ -183,21 +187,36 @@ class Downstream(asyncio.Protocol):
         if self._closing:
             self._discard(data)
             return
-        worker = self.worker
         begins = not self._heads.partial
         try:
             found = self._heads.feed(data)
             if found is None:
                 if begins:
-                    self.deadline = worker.clock.now + worker.settings.head_s
+                    self.deadline = self.worker.clock.now + self.worker.settings.head_s
                 return
-            table = worker.table
-            head = read_request(found[0], table.request_fields)
+            self._start(*found)
         except ProxyError as error:
             self.refuse(error)
-            return
-        self.exchange = exchange = Exchange(self, head, table)
-        exchange.begin(found[1])
+
+    def _start(self, raw: bytes, rest: bytes) -> None:
+        """Starts the exchange for a head: by what is known of it, or by reading it. Raises for a malformed one."""
+        table = self.worker.table
+        repeat = take_apart(raw)
+        plan = self._plans.find(repeat[0], table) if repeat is not None else None
+        if plan is not None and repeat is not None:
+            _, traceparent, digits = repeat
+            length = int(digits) if digits else plan.head.length
+            fields = plan.trace_fields
+            if traceparent and fields:
+                fields = {**fields, b"traceparent": traceparent}
+        else:
+            head = read_request(raw, table.request_fields)
+            plan = Plan(head, table, trusted=self.trusted)
+            if repeat is not None:
+                self._plans.keep(repeat, plan)
+            length, fields = head.length, plan.trace_fields
+        self.exchange = exchange = Exchange(self, plan, length)
+        exchange.begin(fields, rest)
 
     def _hold_back(self, data: bytes) -> None:
         self.give_back(data)

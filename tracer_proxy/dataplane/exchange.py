@@ -10,12 +10,13 @@
 and beside it what may go wrong: ``fail``, ``expired``, ``client_gone``, ``upstream_lost``.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from tracer_proxy.context.color import inbound_color
-from tracer_proxy.context.trace import TraceContext, extract, new_trace, ratio_sampled, sampling_hint
+from tracer_proxy.context.trace import external_id, extract, new_trace, ratio_sampled, sampling_hint
 from tracer_proxy.dataplane import departure
 from tracer_proxy.dataplane.clock import NEVER
+from tracer_proxy.dataplane.plan import Plan
 from tracer_proxy.dataplane.respond import error_response
 from tracer_proxy.dataplane.tasks import spawn
 from tracer_proxy.dataplane.tunnel import Tunnel
@@ -23,9 +24,8 @@ from tracer_proxy.errors import Kind, ProxyError
 from tracer_proxy.limits import INTERIM_RESPONSES_MAX, REPLAY_BYTES_MAX
 from tracer_proxy.routing.decision import Decision, decide
 from tracer_proxy.routing.pool import Endpoint
-from tracer_proxy.routing.table import Table
 from tracer_proxy.wire.bodies import BodyReader, ChunkedBody, LengthBody, UntilCloseBody, chunk, end_of_chunks
-from tracer_proxy.wire.request import IDEMPOTENT, RequestHead
+from tracer_proxy.wire.request import IDEMPOTENT
 from tracer_proxy.wire.response import UNTIL_CLOSE, ResponseHead, protocol_was_offered, read_response
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ class Exchange:
         "downstream",
         "endpoint",
         "head",
+        "length",
+        "plan",
         "request_done",
         "sampled",
         "span_id",
@@ -60,16 +62,19 @@ class Exchange:
         "worker",
     )
 
-    def __init__(self, downstream: "Downstream", head: RequestHead, table: Table) -> None:
+    def __init__(self, downstream: "Downstream", plan: Plan, length: int | None) -> None:
+        """``length`` of the request's body; ``None`` when it is chunked."""
         self.downstream = downstream
         self.worker = downstream.worker
-        self.head = head
-        self.table = table
+        self.plan = plan
+        self.head = head = plan.head
+        self.length = length
+        self.table = plan.table
         """The table at the start: a reload does not move what is under way."""
         self.upstream: Upstream | None = None
         self.endpoint: Endpoint | None = None
         self.decision: Decision | None = None
-        self.request_done = head.length == 0
+        self.request_done = length == 0
         self._request_reader: BodyReader | None = None
         self._body_left = 0
         self._outbox = b""
@@ -86,11 +91,11 @@ class Exchange:
 
     # 1. Who is asking, where it goes, what it sends.
 
-    def begin(self, rest: bytes) -> None:
-        """``rest`` is what came behind the head."""
+    def begin(self, trace_fields: Mapping[bytes, bytes], rest: bytes) -> None:
+        """``trace_fields`` are those of a trusted sender, else none; ``rest`` is what came behind the head."""
         self.worker.exchanges += 1
-        self._join_trace()
         self.downstream.deadline = NEVER
+        self._join_trace(trace_fields)
         if self.request_done and rest:
             self.downstream.give_back(rest)
         try:
@@ -100,22 +105,16 @@ class Exchange:
         except ProxyError as error:
             self.fail(error)
             return
-        if b"max-forwards" in self.head.fields.values and departure.hops_are_used_up(self.head):
+        if self.plan.is_last_hop:
             self._answer_in_place()
         else:
             self._connect()
 
-    def _join_trace(self) -> None:
-        values = self.head.fields.values
+    def _join_trace(self, fields: Mapping[bytes, bytes]) -> None:
         ids = self.worker.ids
-        context: TraceContext | None = None
-        hint: bool | None = None
-        if self.downstream.trusted:
-            context = extract(values)
-            if context is None:
-                hint = sampling_hint(values)
+        context = extract(fields) if fields else None
         if context is None:
-            context = new_trace(ids.take(32), hint)
+            context = new_trace(ids.take(32), sampling_hint(fields), external_id(fields)) if fields else new_trace(ids.take(32))
         self.context = context
         self.trace_id = context.trace_id
         self.span_id = ids.take(16)
@@ -123,21 +122,20 @@ class Exchange:
         self.sampled = ratio_sampled(context.trace_id, self.table.sample_threshold) if sampled is None else sampled
 
     def _choose_lane(self) -> None:
-        head, table = self.head, self.table
-        route = table.find(head)
-        if route is None:
-            raise ProxyError(Kind.NO_ROUTE, "No route matches this request; `tracer-proxy explain` shows what was tried.")
-        values = head.fields.values
-        if self.downstream.trusted:
-            decision = decide(table, route, head, self.context, values.get(b"baggage", b""), inbound_color(values))
-        else:
-            decision = decide(table, route, head, self.context, b"", b"")
+        plan = self.plan
+        decision = plan.decision
+        if decision is None:
+            if plan.route is None:
+                raise ProxyError(Kind.NO_ROUTE, "No route matches this request; `tracer-proxy explain` shows what was tried.")
+            decision = decide(self.table, plan.route, plan.head, self.context, plan.baggage, plan.color)
+            if not decision.hangs_on_trace:
+                plan.decision = decision
         self.decision = decision
         self.endpoint = decision.lane.pool.pick(self.worker.dice)
 
     def _start_body(self, rest: bytes) -> None:
         assert self.decision is not None
-        length = self.head.length
+        length = self.length
         allowed = self.decision.route.request_body_max
         if length is None:
             self._request_reader = ChunkedBody(Kind.MALFORMED, self.table.request_fields)
@@ -235,7 +233,7 @@ class Exchange:
             self.request_done = True
             if reader.rest:
                 self.downstream.give_back(reader.rest)
-        if self.head.length is not None:
+        if self.length is not None:
             return payload
         framed = chunk(payload) if payload else b""
         return framed + end_of_chunks(reader.trailers) if reader.done else framed

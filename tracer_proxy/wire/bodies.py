@@ -166,7 +166,8 @@ class ChunkedBody:
         until = len(data) if feed < 0 else feed
         carriage = data.find(b"\r", start, until)
         if feed < 0:
-            if until - start > bytes_max:
+            # The CR of the line end may have come already.
+            if until - start > bytes_max + 1:
                 raise self._broken("A chunk-size or trailer line is too long.")
             if 0 <= carriage < until - 1:
                 raise self._broken("A chunk-size or trailer line holds a bare CR.")

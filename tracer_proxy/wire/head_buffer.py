@@ -16,7 +16,7 @@ class HeadBuffer:
     def __init__(self, kind: Kind, bytes_max: int = HEAD_BYTES_MAX) -> None:
         self._kind = kind
         self._bytes_max = bytes_max
-        # RFC 9112 2.2: an empty line before a request line is ignored; before a status line it is not HTTP.
+        # RFC 9112 2.2: one empty line before a request line is ignored; before a status line it is not HTTP.
         self._skips_empty_line = kind is Kind.MALFORMED
         self.partial = bytearray()
 
@@ -28,16 +28,14 @@ class HeadBuffer:
                 return head, rest
         known = len(partial)
         partial += data
-        if self._skips_empty_line and partial.startswith(b"\r\n"):
-            del partial[:2]
-            known = max(0, known - 2)
-        end = partial.find(b"\r\n\r\n", max(0, known - 3))
+        begin = 2 if self._skips_empty_line and partial.startswith(b"\r\n") else 0
+        end = partial.find(b"\r\n\r\n", max(begin, known - 3))
         if end < 0:
             self._check_incomplete(max(0, known - 1))
             return None
-        if end > self._bytes_max:
+        if end - begin > self._bytes_max:
             raise self._too_large()
-        head, rest = bytes(partial[:end]), bytes(partial[end + 4 :])
+        head, rest = bytes(partial[begin:end]), bytes(partial[end + 4 :])
         partial.clear()
         return head, rest
 
@@ -48,7 +46,8 @@ class HeadBuffer:
         led = start > 0 and fresh.startswith(b"\n")
         if fresh.count(b"\n") - led != ends or fresh.count(b"\r") - hanging != ends:
             raise ProxyError(self._kind, "The head holds a bare CR or LF; every line must end in CRLF.")
-        if len(self.partial) > self._bytes_max:
+        # Beside the head there may be an empty line in front, and all but the last byte of what ends it.
+        if len(self.partial) > self._bytes_max + 5:
             raise self._too_large()
 
     def _too_large(self) -> ProxyError:

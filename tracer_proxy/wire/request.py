@@ -7,7 +7,7 @@ from tracer_proxy.limits import LENGTH_DIGITS_MAX
 from tracer_proxy.wire.fields import TOKEN, FieldReader, Fields, RequestLine, connection_options, content_length, drop_listed
 from tracer_proxy.wire.memory import keep
 
-_AUTHORITY = re.compile(rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~!$&'()*+;=%\-]{1,255})(?::[0-9]{0,5})?")
+_AUTHORITY = re.compile(rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|(?:[A-Za-z0-9._~!$&'()*+;=\-]|%[0-9A-Fa-f]{2}){1,255})(?::[0-9]{0,5})?")
 _ABSOLUTE = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?@]+)(/[^?]*)?(\?.*)?")
 
 IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"))
@@ -93,6 +93,8 @@ def _request_line(line: bytes) -> RequestLine:
         raise _malformed("The request line must be: method, one space, target, one space, HTTP/1.1.") from None
     if not TOKEN.fullmatch(method):
         raise _malformed("The method holds a character that is not allowed.")
+    if method == b"CONNECT":
+        raise _malformed("CONNECT is not served: this is a reverse proxy; send requests for its routes.")
     if not target or not target.isascii() or b"#" in target or b"\t" in target:
         raise _malformed("The request target holds a character that is not allowed; percent-encode it.")
     if version == b"HTTP/1.1":
@@ -127,8 +129,6 @@ def _foreign_form(head: RequestHead, target: bytes) -> bytes:
     """Absolute-form, whose host wins over ``Host`` (RFC 9112 3.2.2), and ``OPTIONS *``."""
     if target == b"*" and head.method == b"OPTIONS":
         return target
-    if head.method == b"CONNECT":
-        raise _malformed("CONNECT is not served: this is a reverse proxy; send requests for its routes.")
     match = _ABSOLUTE.fullmatch(target)
     if not match or not _AUTHORITY.fullmatch(match[1]):
         raise _malformed("The request target must be a path, or an absolute http URL without user name.")
