@@ -38,7 +38,6 @@ class Downstream(asyncio.Protocol):
         "_plans",
         "deadline",
         "exchange",
-        "forwarded",
         "is_full",
         "peer",
         "transport",
@@ -54,8 +53,6 @@ class Downstream(asyncio.Protocol):
         self.peer = b""
         """The client's address; empty on a Unix socket."""
         self.trusted = False
-        self.forwarded: tuple[bytes | None, bytes] = (None, b"")
-        """The forwarding headers for the authority asked for last; see ``departure``."""
         self.deadline = worker.clock.now + worker.settings.head_s
         self._heads = HeadBuffer(Kind.MALFORMED, worker.settings.head_bytes_max)
         self._plans = Plans()
@@ -211,7 +208,7 @@ class Downstream(asyncio.Protocol):
                 fields = {**fields, b"traceparent": traceparent}
         else:
             head = read_request(raw, table.request_fields)
-            plan = Plan(head, table, trusted=self.trusted)
+            plan = Plan(head, table, peer=self.peer, trusted=self.trusted)
             if repeat is not None:
                 self._plans.keep(repeat, plan)
             length, fields = head.length, plan.trace_fields

@@ -26,7 +26,7 @@ from tracer_proxy.routing.decision import Decision, decide
 from tracer_proxy.routing.pool import Endpoint
 from tracer_proxy.wire.bodies import BodyReader, ChunkedBody, LengthBody, UntilCloseBody, chunk, end_of_chunks
 from tracer_proxy.wire.request import IDEMPOTENT
-from tracer_proxy.wire.response import UNTIL_CLOSE, ResponseHead, protocol_was_offered, read_response
+from tracer_proxy.wire.response import UNTIL_CLOSE, ResponseHead, protocol_was_offered
 
 if TYPE_CHECKING:
     from tracer_proxy.dataplane.downstream import Downstream
@@ -265,7 +265,7 @@ class Exchange:
             found = self.upstream.heads.feed(data)
             if found is None:
                 return
-            answer = read_response(found[0], self.table.response_fields, self.head.method)
+            answer = self.upstream.read_answer(found[0], self.table.response_fields, self.head.method)
             if answer.status >= 200:
                 self._start_answer(answer, found[1])
                 return
@@ -329,7 +329,7 @@ class Exchange:
 
     def _switch_protocols(self, answer: ResponseHead, rest: bytes) -> None:
         """RFC 9110 7.8: only to what was offered. From here on nobody reads what passes."""
-        upgrade = answer.fields.values.get(b"upgrade", b"")
+        upgrade = answer.values.get(b"upgrade", b"")
         if not protocol_was_offered(self.head.upgrade, upgrade):
             raise ProxyError(Kind.UPSTREAM_BROKEN, "The upstream switches to a protocol that was not asked for.")
         upstream, downstream, decision = self.upstream, self.downstream, self.decision

@@ -5,6 +5,8 @@ route, the session, the colour, the lane and most bytes of the head that goes on
 dropped with its connection (heads hold secrets) and does not outlive its table.
 """
 
+from collections.abc import Mapping
+
 from tracer_proxy.context.baggage import with_color
 from tracer_proxy.context.color import inbound_color
 from tracer_proxy.context.names import TRACE_FIELDS
@@ -20,9 +22,21 @@ from tracer_proxy.wire.request import RequestHead
 class Plan:
     """``decision`` is filled in by the first exchange, unless it hangs on the trace id and so on each exchange."""
 
-    __slots__ = ("_departures", "baggage", "color", "decision", "head", "is_last_hop", "route", "table", "trace_fields")
+    __slots__ = (
+        "_departures",
+        "baggage",
+        "color",
+        "decision",
+        "forwarded",
+        "head",
+        "is_last_hop",
+        "route",
+        "table",
+        "trace_fields",
+    )
 
-    def __init__(self, head: RequestHead, table: Table, *, trusted: bool) -> None:
+    def __init__(self, head: RequestHead, table: Table, *, peer: bytes, trusted: bool) -> None:
+        """``peer`` is the client's address, empty on a Unix socket."""
         values = head.fields.values
         self.head = head
         self.table = table
@@ -33,6 +47,8 @@ class Plan:
         self.trace_fields = {name: values[name] for name in TRACE_FIELDS.intersection(values)} if trusted else {}
         """What there is to read a trace context from."""
         self.is_last_hop = b"max-forwards" in values and _hops_are_used_up(head)
+        self.forwarded = _forwarded(head, peer, values if trusted else {})
+        """Who called, and by what name."""
         self._departures: dict[tuple[Lane, bytes], Departure] = {}
 
     def departure(self, decision: Decision) -> "Departure":
@@ -44,9 +60,9 @@ class Plan:
 
 
 class Departure:
-    """The bytes of a head for one lane that do not change: ``start``, then the host, then ``lines``, then ``painted``."""
+    """The bytes of a head for one lane that do not change: ``start``, then the host, then ``lines``."""
 
-    __slots__ = ("lines", "painted", "start")
+    __slots__ = ("lines", "start")
 
     def __init__(self, plan: Plan, decision: Decision) -> None:
         head, lane, route = plan.head, decision.lane, decision.route
@@ -55,7 +71,8 @@ class Departure:
         kept = [line for line in head.fields.lines if line.partition(b":")[0].lower() not in lane.removed]
         via = b"Via: 1.1 tracer-proxy\r\n" if head.version_1_1 else b"Via: 1.0 tracer-proxy\r\n"
         self.lines = b"\r\n" + b"".join(line + b"\r\n" for line in kept) + lane.pool.header_block + via
-        self.painted = _painted(plan, decision) if route.egress is Egress.FULL else b""
+        if route.egress is Egress.FULL:
+            self.lines += plan.forwarded + _painted(plan, decision)
 
 
 def _painted(plan: Plan, decision: Decision) -> bytes:
@@ -65,6 +82,16 @@ def _painted(plan: Plan, decision: Decision) -> bytes:
         if baggage:
             block += b"baggage: " + baggage + b"\r\n"
     return block
+
+
+def _forwarded(head: RequestHead, peer: bytes, believed: Mapping[bytes, bytes]) -> bytes:
+    """``believed`` are the fields of a trusted sender, which may be a proxy itself; else none."""
+    hops = b", ".join(filter(None, (believed.get(b"x-forwarded-for"), peer)))
+    scheme = believed.get(b"x-forwarded-proto", b"http")
+    host = believed.get(b"x-forwarded-host", head.authority)
+    block = b"X-Forwarded-For: " + hops + b"\r\n" if hops else b""
+    block += b"X-Forwarded-Proto: " + scheme + b"\r\n"
+    return block + b"X-Forwarded-Host: " + host + b"\r\n" if host else block
 
 
 def _hops_are_used_up(head: RequestHead) -> bool:

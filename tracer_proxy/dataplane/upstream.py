@@ -5,9 +5,12 @@ from typing import TYPE_CHECKING, cast
 
 from tracer_proxy.dataplane.clock import NEVER
 from tracer_proxy.errors import Kind
-from tracer_proxy.limits import WRITE_BUFFER_HIGH_BYTES, WRITE_BUFFER_LOW_BYTES
+from tracer_proxy.limits import PLANNED_HEAD_BYTES_MAX, WRITE_BUFFER_HIGH_BYTES, WRITE_BUFFER_LOW_BYTES
 from tracer_proxy.routing.pool import Endpoint
+from tracer_proxy.wire.fields import FieldReader
 from tracer_proxy.wire.head_buffer import HeadBuffer
+from tracer_proxy.wire.repeat import take_length
+from tracer_proxy.wire.response import ResponseHead, read_response
 
 if TYPE_CHECKING:
     from tracer_proxy.dataplane.exchange import Exchange
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Upstream(asyncio.Protocol):
-    __slots__ = ("deadline", "endpoint", "exchange", "heads", "reused", "transport", "worker")
+    __slots__ = ("_answer", "_answer_rest", "deadline", "endpoint", "exchange", "heads", "reused", "transport", "worker")
 
     def __init__(self, worker: "Worker", endpoint: Endpoint) -> None:
         self.worker = worker
@@ -24,6 +27,9 @@ class Upstream(asyncio.Protocol):
         self.exchange: Exchange | None = None
         self.heads = HeadBuffer(Kind.UPSTREAM_BROKEN)
         self.reused = False
+        self._answer: ResponseHead | None = None
+        """The last answer with a length, and its head without that length."""
+        self._answer_rest = b""
         self.deadline = NEVER
         """Of an idle connection; while an exchange is under way its own limits hold."""
 
@@ -31,6 +37,22 @@ class Upstream(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(WRITE_BUFFER_HIGH_BYTES, WRITE_BUFFER_LOW_BYTES)
         self.worker.upstreams.add(self)
+
+    def read_answer(self, raw: bytes, fields: FieldReader, method: bytes) -> ResponseHead:
+        """Reads a head, or knows it again: an endpoint sends the same one many times, but for the body's length."""
+        taken = take_length(raw) if method != b"HEAD" and len(raw) <= PLANNED_HEAD_BYTES_MAX else None
+        if taken is None:
+            return read_response(raw, fields, method)
+        rest, length = taken
+        answer = self._answer
+        if answer is not None and rest == self._answer_rest:
+            answer.values[b"content-length"] = length
+            answer.length = int(length)
+            return answer
+        answer = read_response(raw, fields, method)
+        if length and answer.has_body and answer.values[b"content-length"] == length:
+            self._answer, self._answer_rest = answer, rest
+        return answer
 
     def data_received(self, data: bytes) -> None:
         if self.exchange is not None:

@@ -22,12 +22,18 @@ def take_apart(raw: bytes) -> Repeat | None:
         if after[:2] not in (b"\r\n", b"") or traceparent.translate(None, _HEX_AND_DASH):
             return None
         raw = before + name + after
+    taken = take_length(raw)
+    return None if taken is None else (taken[0], traceparent, taken[1])
+
+
+def take_length(raw: bytes) -> tuple[bytes, bytes] | None:
+    """All of a head but the value of its Content-Length, and that value; ``None`` when it is not decimal digits."""
     before, name, after = raw.partition(b"\r\nContent-Length: ")
     if not name:
         before, name, after = raw.partition(b"\r\ncontent-length: ")
         if not name:
-            return raw, traceparent, b""
+            return raw, b""
     length, end, after = after.partition(b"\r\n")
     if not length.isdigit() or len(length) > LENGTH_DIGITS_MAX:
         return None
-    return before + name + end + after, traceparent, length
+    return before + name + end + after, length

@@ -12,15 +12,20 @@ UNTIL_CLOSE = -1
 class ResponseHead:
     """What an upstream answers. ``length`` counts bytes; ``None`` means chunked, ``UNTIL_CLOSE`` what it says."""
 
-    __slots__ = ("fields", "length", "persistent", "status", "status_line")
+    __slots__ = ("block", "length", "persistent", "status", "values")
 
     def __init__(self, status: int, status_line: bytes, fields: Fields) -> None:
         self.status = status
-        self.status_line = status_line
-        """With our version, and the upstream's reason."""
-        self.fields = fields
+        self.block = b"\r\n".join((status_line, *fields.lines, b""))
+        """The status line, with our version and the upstream's reason, and the lines that pass on, each with its end."""
+        self.values = fields.values
         self.length: int | None = 0
         self.persistent = True
+
+    @property
+    def has_body(self) -> bool:
+        """Whether such an answer has a body, if only an empty one; for any method but HEAD (RFC 9112 6.3)."""
+        return _has_body(self.status)
 
 
 def read_response(raw: bytes, reader: FieldReader, method: bytes) -> ResponseHead:
@@ -34,12 +39,13 @@ def read_response(raw: bytes, reader: FieldReader, method: bytes) -> ResponseHea
         keep(reader.status_lines, first, status_line)
     status, out, version_1_1 = status_line
     fields = reader.read(lines)
-    head = ResponseHead(status, out, fields)
     options = connection_options(fields.values.get(b"connection"))
-    head.persistent = version_1_1
+    persistent = version_1_1
     if options:
-        head.persistent = b"close" not in options and (version_1_1 or b"keep-alive" in options)
+        persistent = b"close" not in options and (version_1_1 or b"keep-alive" in options)
         drop_listed(fields, options)
+    head = ResponseHead(status, out, fields)
+    head.persistent = persistent
     head.length = _body_length(head.status, fields.values, version_1_1, method)
     if head.length == UNTIL_CLOSE:
         head.persistent = False
@@ -60,9 +66,13 @@ def _body_length(status: int, values: dict[bytes, bytes], version_1_1: bool, met
     if coding is not None and (given is not None or not version_1_1 or coding.lower() != b"chunked"):
         raise _broken("The upstream's Transfer-Encoding is unknown, or stands beside a Content-Length or in HTTP/1.0.")
     length = UNTIL_CLOSE if given is None else content_length(given, Kind.UPSTREAM_BROKEN, LENGTH_DIGITS_MAX)
-    if method == b"HEAD" or status < 200 or status in (204, 304):
+    if method == b"HEAD" or not _has_body(status):
         return 0
     return None if coding is not None else length
+
+
+def _has_body(status: int) -> bool:
+    return status >= 200 and status not in (204, 304)
 
 
 def protocol_was_offered(offered: bytes, answered: bytes) -> bool:
