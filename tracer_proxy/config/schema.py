@@ -89,7 +89,7 @@ class Proxy(Part):
 
 
 class Admin(Part):
-    """The admin port: health, metrics and status."""
+    """The admin port: health and status."""
 
     listen: LocalListen = Field(description="A loopback address or `unix:/path`.")
 
