@@ -39,6 +39,7 @@ def compile_table(config: Config, mock_llm: str) -> Table:
         [_route(route, pools, mock) for route in config.routes],
         color_rules=[_color_rule(rule) for rule in config.coloring],
         watched=set(_watched(config)),
+        ruled=set(_ruled(config)),
         injector=Injector(config.tracing.inject),
         sample_threshold=ratio_threshold(config.tracing.sample),
         trust=Trust(config.trust),
@@ -55,14 +56,22 @@ def compile_settings(proxy: ProxyConfig) -> Settings:
     )
 
 
-def _watched(config: Config) -> Iterator[bytes]:
-    """Names of the headers that some rule, match or ladder looks at."""
+def _ruled(config: Config) -> Iterator[bytes]:
+    """Names of the headers that some rule or match looks at."""
     for rule in config.coloring:
         yield from (name.lower().encode() for name in rule.when.header)
+        if rule.when.agent is not None:
+            yield AGENT_ID
         if rule.when.cookie:
             yield b"cookie"
     for route in config.routes:
         yield from (name.lower().encode() for name in route.match.header)
+
+
+def _watched(config: Config) -> Iterator[bytes]:
+    """These, and those that some ladder looks at."""
+    yield from _ruled(config)
+    for route in config.routes:
         for rung in route.sticky:
             if rung.kind == "header":
                 yield rung.name.lower().encode()

@@ -26,7 +26,7 @@ def request_head(exchange: "Exchange") -> bytes:
     head = plan.head
     prepared = plan.departure(decision)
     host = head.authority if decision.lane.pool.keeps_host and head.authority else endpoint.authority
-    out = prepared.start + host + prepared.lines
+    out = prepared.start + host + prepared.lines(plan.passing)
     if decision.route.egress is not Egress.NONE:
         out += exchange.table.injector.block(exchange.context, exchange.span_id, exchange.sampled)
     if length:

@@ -6,7 +6,7 @@ import struct
 from typing import TYPE_CHECKING, cast
 
 from tracer_proxy.dataplane.exchange import Exchange
-from tracer_proxy.dataplane.plan import Plan, Plans
+from tracer_proxy.dataplane.plan import Plan
 from tracer_proxy.dataplane.respond import error_response
 from tracer_proxy.errors import Kind, ProxyError
 from tracer_proxy.limits import (
@@ -14,11 +14,13 @@ from tracer_proxy.limits import (
     DISCARD_BYTES_MAX,
     LINGER_S,
     PIPELINED_BYTES_MAX,
+    PLANNED_HEAD_BYTES_MAX,
+    PLANS_PER_CONNECTION_MAX,
     WRITE_BUFFER_HIGH_BYTES,
     WRITE_BUFFER_LOW_BYTES,
 )
 from tracer_proxy.wire.head_buffer import HeadBuffer
-from tracer_proxy.wire.repeat import take_apart
+from tracer_proxy.wire.repeat import Rest
 from tracer_proxy.wire.request import read_request
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ class Downstream(asyncio.Protocol):
         self.trusted = False
         self.deadline = worker.clock.now + worker.settings.head_s
         self._heads = HeadBuffer(Kind.MALFORMED, worker.settings.head_bytes_max)
-        self._plans = Plans()
+        self._plans: dict[Rest, Plan] = {}
         self._ahead: list[bytes] = []
         """What the client sent beyond the request under way."""
         self._ahead_bytes = 0
@@ -195,25 +197,21 @@ class Downstream(asyncio.Protocol):
         except ProxyError as error:
             self.refuse(error)
 
-    def _start(self, raw: bytes, rest: bytes) -> None:
-        """Starts the exchange for a head: by what is known of it, or by reading it. Raises for a malformed one."""
+    def _start(self, raw: bytes, body: bytes) -> None:
+        """Starts the exchange for a head: by its plan, or by reading it. Raises for a malformed one."""
         table = self.worker.table
-        repeat = take_apart(raw)
-        plan = self._plans.find(repeat[0], table) if repeat is not None else None
-        if plan is not None and repeat is not None:
-            _, traceparent, digits = repeat
-            length = int(digits) if digits else plan.head.length
-            fields = plan.trace_fields
-            if traceparent and fields:
-                fields = {**fields, b"traceparent": traceparent}
+        rest, values = table.repeats.take_apart(raw)
+        plan = self._plans.get(rest)
+        if plan is not None and plan.table is table:
+            plan.fill_in(values)
         else:
-            head = read_request(raw, table.request_fields)
-            plan = Plan(head, table, peer=self.peer, trusted=self.trusted)
-            if repeat is not None:
-                self._plans.keep(repeat, plan)
-            length, fields = head.length, plan.trace_fields
-        self.exchange = exchange = Exchange(self, plan, length)
-        exchange.begin(fields, rest)
+            plan = Plan(read_request(raw, table.request_fields), table, peer=self.peer, trusted=self.trusted)
+            if len(raw) <= PLANNED_HEAD_BYTES_MAX and plan.expect_again(rest, values):
+                if len(self._plans) >= PLANS_PER_CONNECTION_MAX:
+                    self._plans.clear()
+                self._plans[rest] = plan
+        self.exchange = exchange = Exchange(self, plan)
+        exchange.begin(body)
 
     def _hold_back(self, data: bytes) -> None:
         self.give_back(data)

@@ -10,7 +10,6 @@
 and beside it what may go wrong: ``fail``, ``expired``, ``client_gone``, ``upstream_lost``.
 """
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from tracer_proxy.context.trace import external_id, extract, new_trace, ratio_sampled, sampling_hint
@@ -62,13 +61,12 @@ class Exchange:
         "worker",
     )
 
-    def __init__(self, downstream: "Downstream", plan: Plan, length: int | None) -> None:
-        """``length`` of the request's body; ``None`` when it is chunked."""
+    def __init__(self, downstream: "Downstream", plan: Plan) -> None:
         self.downstream = downstream
         self.worker = downstream.worker
         self.plan = plan
         self.head = head = plan.head
-        self.length = length
+        self.length = length = head.length
         self.table = plan.table
         """The table at the start: a reload does not move what is under way."""
         self.upstream: Upstream | None = None
@@ -91,11 +89,11 @@ class Exchange:
 
     # 1. Who is asking, where it goes, what it sends.
 
-    def begin(self, trace_fields: Mapping[bytes, bytes], rest: bytes) -> None:
-        """``trace_fields`` are those of a trusted sender, else none; ``rest`` is what came behind the head."""
+    def begin(self, rest: bytes) -> None:
+        """``rest`` is what came behind the head."""
         self.worker.exchanges += 1
         self.downstream.deadline = NEVER
-        self._join_trace(trace_fields)
+        self._join_trace()
         if self.request_done and rest:
             self.downstream.give_back(rest)
         try:
@@ -110,7 +108,8 @@ class Exchange:
         else:
             self._connect()
 
-    def _join_trace(self, fields: Mapping[bytes, bytes]) -> None:
+    def _join_trace(self) -> None:
+        fields = self.plan.trace_fields
         ids = self.worker.ids
         context = extract(fields) if fields else None
         if context is None:
@@ -312,7 +311,13 @@ class Exchange:
     def _relay_answer(self, data: bytes, head: bytes = b"") -> None:
         reader = self._answer_reader
         assert reader is not None
-        payload = reader.feed(data)
+        try:
+            payload = reader.feed(data)
+        except ProxyError:
+            if head:
+                # Nothing of the answer has gone out yet: the client can still be told.
+                self._answer = None
+            raise
         if self._answer_chunked:
             framed = chunk(payload) if payload else b""
             if reader.done:

@@ -1,35 +1,48 @@
 """What follows from a head alone: made once, and kept while its client goes on sending the same head.
 
-A client on a kept connection sends the same head with every request, but for the trace context and the body's length. So the
-route, the session, the colour, the lane and most bytes of the head that goes on are worked out once per connection. A plan is
-dropped with its connection (heads hold secrets) and does not outlive its table.
+On a kept connection one head is much like the next: another trace, another session, another length of the body. So the route,
+the colour, the lane and most bytes of the head that goes on are worked out once per connection, and for the next head only the
+values that changed are filled in. A plan is dropped with its connection (heads hold secrets) and does not outlive its table.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tracer_proxy.context.baggage import with_color
 from tracer_proxy.context.color import inbound_color
 from tracer_proxy.context.names import TRACE_FIELDS
-from tracer_proxy.limits import PLANNED_HEAD_BYTES_MAX, PLANS_PER_CONNECTION_MAX
+from tracer_proxy.errors import Kind
+from tracer_proxy.limits import LENGTH_DIGITS_MAX
 from tracer_proxy.routing.decision import Decision
 from tracer_proxy.routing.lane import Lane
 from tracer_proxy.routing.route import Egress, Route
+from tracer_proxy.routing.session import HeaderRung
 from tracer_proxy.routing.table import Table
-from tracer_proxy.wire.repeat import Repeat
+from tracer_proxy.wire.fields import content_length
+from tracer_proxy.wire.repeat import Rest, names_in
 from tracer_proxy.wire.request import RequestHead
 
 
 class Plan:
-    """``decision`` is filled in by the first exchange, unless it hangs on the trace id and so on each exchange."""
+    """One exchange at a time uses a plan, so the values of the next head may be filled in where they stand.
+
+    ``decision`` is left by an exchange for the next one, unless it hangs on a value that changes.
+    """
 
     __slots__ = (
         "_departures",
+        "_has_length",
+        "_names",
+        "_passing_names",
+        "_session_varies",
+        "_traced_names",
         "baggage",
         "color",
         "decision",
         "forwarded",
         "head",
         "is_last_hop",
+        "passing",
+        "passing_lines",
         "route",
         "table",
         "trace_fields",
@@ -49,7 +62,56 @@ class Plan:
         self.is_last_hop = b"max-forwards" in values and _hops_are_used_up(head)
         self.forwarded = _forwarded(head, peer, values if trusted else {})
         """Who called, and by what name."""
+        self.passing: tuple[bytes, ...] = ()
+        """Values that change from head to head and go on, in the order of their lines."""
+        self.passing_lines: tuple[bytes, ...] = ()
+        """The lines they stood in when the head was read as a whole."""
+        self._names: list[bytes] = []
+        self._traced_names: list[bytes] = []
+        self._has_length = False
+        self._passing_names: list[bytes] = []
+        self._session_varies = False
         self._departures: dict[tuple[Lane, bytes], Departure] = {}
+
+    def expect_again(self, rest: Rest, values: Sequence[bytes]) -> bool:
+        """Prepares for heads with this ``rest``; false if they must be read as a whole.
+
+        The whole head must have read each of these names once, with just this value: then any head with the same rest reads
+        the same but for its values.
+        """
+        read, lines = self.head.fields.values, self.head.fields.lines
+        names = names_in(rest)
+        if len(set(names)) < len(names) or any(read.get(name) != value for name, value in zip(names, values, strict=True)):
+            return False
+        passing = {
+            name: start[2:] + value
+            for name, start, value in zip(names, rest[1::2], values, strict=True)
+            if name not in self.table.taken
+        }
+        if self.head.upgrade or any(lines.count(line) != 1 for line in passing.values()):
+            return False
+        self._names = names
+        self._traced_names = [name for name in names if name in self.trace_fields]
+        self._has_length = b"content-length" in names
+        self._passing_names = list(passing)
+        self.passing = tuple(read[name] for name in passing)
+        self.passing_lines = tuple(passing.values())
+        ladder = self.route.ladder if self.route is not None else ()
+        self._session_varies = any(isinstance(rung, HeaderRung) and rung.name in passing for rung in ladder)
+        return True
+
+    def fill_in(self, values: Sequence[bytes]) -> None:
+        """Makes the head that of the next request. Raises ``ProxyError`` for a length that is none."""
+        read = self.head.fields.values
+        read.update(zip(self._names, values, strict=True))
+        for name in self._traced_names:
+            self.trace_fields[name] = read[name]
+        if self._has_length:
+            self.head.length = content_length(read[b"content-length"], Kind.MALFORMED, LENGTH_DIGITS_MAX)
+        if self._passing_names:
+            self.passing = tuple([read[name] for name in self._passing_names])
+        if self._session_varies:
+            self.decision = None
 
     def departure(self, decision: Decision) -> "Departure":
         key = decision.lane, decision.color
@@ -60,9 +122,9 @@ class Plan:
 
 
 class Departure:
-    """The bytes of a head for one lane that do not change: ``start``, then the host, then ``lines``."""
+    """The head for one lane: ``start``, then the host, then ``lines`` with the values that pass filled in."""
 
-    __slots__ = ("lines", "start")
+    __slots__ = ("_lines", "_passing", "start")
 
     def __init__(self, plan: Plan, decision: Decision) -> None:
         head, lane, route = plan.head, decision.lane, decision.route
@@ -70,9 +132,25 @@ class Departure:
         self.start = head.method + b" " + target + b" HTTP/1.1\r\nHost: "
         kept = [line for line in head.fields.lines if line.partition(b":")[0].lower() not in lane.removed]
         via = b"Via: 1.1 tracer-proxy\r\n" if head.version_1_1 else b"Via: 1.0 tracer-proxy\r\n"
-        self.lines = b"\r\n" + b"".join(line + b"\r\n" for line in kept) + lane.pool.header_block + via
+        lines = b"\r\n" + b"".join(line + b"\r\n" for line in kept) + lane.pool.header_block + via
         if route.egress is Egress.FULL:
-            self.lines += plan.forwarded + _painted(plan, decision)
+            lines += plan.forwarded + _painted(plan, decision)
+        self._passing = [index for index, line in enumerate(plan.passing_lines) if line in kept]
+        """Which of the plan's passing values go on by this lane."""
+        self._lines = _template(lines, [plan.passing_lines[index] for index in self._passing]) if self._passing else lines
+
+    def lines(self, passing: Sequence[bytes]) -> bytes:
+        return self._lines % tuple([passing[index] for index in self._passing]) if self._passing else self._lines
+
+
+def _template(lines: bytes, with_values: Sequence[bytes]) -> bytes:
+    """``lines`` with a place for each value, in their order."""
+    template = lines.replace(b"%", b"%%")
+    for line in with_values:
+        name, _, _ = line.partition(b": ")
+        whole, open_ended = (b"\r\n" + text + b"\r\n" for text in (line, name + b": %b"))
+        template = template.replace(whole.replace(b"%", b"%%"), open_ended.replace(name, name.replace(b"%", b"%%")), 1)
+    return template
 
 
 def _painted(plan: Plan, decision: Decision) -> bytes:
@@ -104,28 +182,3 @@ def _hops_are_used_up(head: RequestHead) -> bool:
     lines = [line for line in head.fields.lines if line.partition(b":")[0].lower() != b"max-forwards"]
     head.fields.lines = [*lines, b"Max-Forwards: %d" % (int(limit) - 1)]
     return False
-
-
-class Plans:
-    """The plans of one connection, by what repeats in its heads."""
-
-    __slots__ = ("_plans",)
-
-    def __init__(self) -> None:
-        self._plans: dict[bytes, Plan] = {}
-
-    def find(self, rest: bytes, table: Table) -> Plan | None:
-        """``rest`` is what ``take_apart`` leaves of a head."""
-        plan = self._plans.get(rest)
-        return plan if plan is not None and plan.table is table else None
-
-    def keep(self, repeat: Repeat, plan: Plan) -> None:
-        """Kept only if the whole head was read to the same two values: then any head with the same rest reads the same."""
-        rest, traceparent, length = repeat
-        values = plan.head.fields.values
-        as_read = values.get(b"traceparent", b""), values.get(b"content-length", b"")
-        if as_read != (traceparent, length) or plan.head.upgrade or len(rest) > PLANNED_HEAD_BYTES_MAX:
-            return
-        if len(self._plans) >= PLANS_PER_CONNECTION_MAX:
-            self._plans.clear()
-        self._plans[rest] = plan

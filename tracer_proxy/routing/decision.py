@@ -4,7 +4,7 @@ from tracer_proxy.context.trace import TraceContext
 from tracer_proxy.routing.bucket import bucket
 from tracer_proxy.routing.lane import Lane
 from tracer_proxy.routing.route import Route
-from tracer_proxy.routing.session import Rung, TraceRung, find_session
+from tracer_proxy.routing.session import Rung, find_session
 from tracer_proxy.routing.table import Table
 from tracer_proxy.wire.request import RequestHead
 
@@ -27,7 +27,7 @@ class Decision:
     @property
     def hangs_on_trace(self) -> bool:
         """The session is the trace: another exchange with the same head may go elsewhere."""
-        return isinstance(self.rung, TraceRung)
+        return self.rung is self.route.ladder[-1]
 
 
 def decide(

@@ -10,15 +10,26 @@ from tracer_proxy.errors import Kind
 from tracer_proxy.limits import HEAD_FIELDS_MAX
 from tracer_proxy.routing.color import AGENT_ID, ColorRule
 from tracer_proxy.routing.route import Route
-from tracer_proxy.wire.fields import FieldReader
+from tracer_proxy.routing.session import HeaderRung
+from tracer_proxy.wire.fields import FRAMING, HOP_BY_HOP, FieldReader
 from tracer_proxy.wire.memory import keep
+from tracer_proxy.wire.repeat import Repeats
 from tracer_proxy.wire.request import RequestHead
 
 FORWARDED_FIELDS = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"))
 
+VARYING_FIELDS = frozenset(
+    (b"content-length", b"traceparent", b"x-trace-id-ext", b"b3", b"x-request-id", b"x-client-request-id", b"idempotency-key")
+)
+"""What differs between one request of a client and the next; the headers that sessions hang on come to it."""
+
 
 class Table:
-    """Routes with their rules. ``watched`` are the lower-case header names that rules and ladders look at."""
+    """Routes with their rules.
+
+    ``watched`` are the lower-case header names that rules and ladders look at; ``ruled`` are those of them whose values decide
+    on more than the session.
+    """
 
     def __init__(
         self,
@@ -26,6 +37,7 @@ class Table:
         *,
         color_rules: Sequence[ColorRule],
         watched: Iterable[bytes],
+        ruled: Iterable[bytes] = (),
         injector: Injector,
         sample_threshold: int,
         trust: Trust,
@@ -36,9 +48,13 @@ class Table:
         self.injector = injector
         self.sample_threshold = sample_threshold
         self.trust = trust
-        taken = TRACE_FIELDS | FORWARDED_FIELDS | {b"host"}
-        watched = {AGENT_ID, b"expect", b"max-forwards", *watched}
-        self.request_fields = FieldReader(Kind.MALFORMED, taken, watched, fields_max=fields_max)
+        self.taken = TRACE_FIELDS | FORWARDED_FIELDS | FRAMING | HOP_BY_HOP | {b"host"}
+        """Names of headers that the proxy writes itself."""
+        ladders = {rung.name for route in routes for rung in route.ladder if isinstance(rung, HeaderRung)}
+        varying = (VARYING_FIELDS | ladders) - self.taken.difference(VARYING_FIELDS) - set(ruled)
+        self.repeats = Repeats(varying)
+        watched = {AGENT_ID, b"expect", b"max-forwards", *watched, *varying}
+        self.request_fields = FieldReader(Kind.MALFORMED, self.taken, watched, fields_max=fields_max)
         self.response_fields = FieldReader(Kind.UPSTREAM_BROKEN, (b"x-trace-id-ext",))
         self._exact: dict[bytes, list[tuple[int, Route]]] = {}
         self._prefix: dict[bytes, list[tuple[int, Route]]] = {}

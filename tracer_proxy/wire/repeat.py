@@ -1,29 +1,38 @@
-"""Heads that come again. Two heads that differ only in a trace context and a body's length mean the same but for these two."""
+"""Heads that come again. Two heads that differ only in some values mean the same but for these values.
+
+Which values may differ is fixed by name beforehand. Only visible ASCII without blanks, behind the usual spelling of a name, is
+taken out; anything else stays in what has to come again, and such a head is then read as a whole.
+"""
+
+import re
+from collections.abc import Iterable
 
 from tracer_proxy.limits import LENGTH_DIGITS_MAX
 
-_TRACEPARENT_BYTES = 55
-_HEX_AND_DASH = b"0123456789abcdef-"
-
-Repeat = tuple[bytes, bytes, bytes]
-"""A head taken apart: all but the two values, the traceparent, and the decimal digits of the length; empty when absent."""
+Rest = tuple[bytes, ...]
+"""A head without the values that were taken out: text, line start with a name, text, and so on."""
 
 
-def take_apart(raw: bytes) -> Repeat | None:
-    """``None`` when a value is not of the usual form: such a head is read as a whole, every time.
+class Repeats:
+    """Takes heads apart at the values of ``names`` (lower-case)."""
 
-    Only the usual spellings are looked for. With another one, or a second field of the same name, the value stays in the
-    rest, which then never comes again.
-    """
-    traceparent = b""
-    before, name, after = raw.partition(b"\r\ntraceparent: ")
-    if name:
-        traceparent, after = after[:_TRACEPARENT_BYTES], after[_TRACEPARENT_BYTES:]
-        if after[:2] not in (b"\r\n", b"") or traceparent.translate(None, _HEX_AND_DASH):
-            return None
-        raw = before + name + after
-    taken = take_length(raw)
-    return None if taken is None else (taken[0], traceparent, taken[1])
+    __slots__ = ("_split",)
+
+    def __init__(self, names: Iterable[bytes]) -> None:
+        spellings = sorted({re.escape(spelling) for name in names for spelling in (name, name.title())})
+        self._split = re.compile(rb"(\r\n(?:" + b"|".join(spellings) + rb"): )([!-~]+)").split
+
+    def take_apart(self, raw: bytes) -> tuple[Rest, list[bytes]]:
+        """What comes again, and the values in their order."""
+        pieces = self._split(raw)
+        values = pieces[2::3]
+        del pieces[2::3]
+        return tuple(pieces), values
+
+
+def names_in(rest: Rest) -> list[bytes]:
+    """The lower-case names whose values were taken out, in their order."""
+    return [line_start[2:-2].lower() for line_start in rest[1::2]]
 
 
 def take_length(raw: bytes) -> tuple[bytes, bytes] | None:

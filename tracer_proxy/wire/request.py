@@ -53,7 +53,8 @@ class RequestHead:
     def host(self) -> bytes:
         """The authority's host, lower-case, without port; brackets of an IPv6 address kept."""
         authority = self.authority.lower()
-        return authority.rpartition(b":")[0] if authority.rpartition(b":")[2].isdigit() else authority.rstrip(b":")
+        host, colon, port = authority.rpartition(b":")
+        return host if colon and (port.isdigit() or not port) else authority
 
 
 def read_request(raw: bytes, reader: FieldReader) -> RequestHead:

@@ -54,7 +54,8 @@ def read_response(raw: bytes, reader: FieldReader, method: bytes) -> ResponseHea
 
 def _status_line(line: bytes) -> StatusLine:
     version, code, after = line[:9], line[9:12], line[12:13]
-    if version not in (b"HTTP/1.1 ", b"HTTP/1.0 ") or not code.isdigit() or code < b"100" or after not in (b"", b" "):
+    is_code = len(code) == 3 and code.isdigit() and code >= b"100"
+    if version not in (b"HTTP/1.1 ", b"HTTP/1.0 ") or not is_code or after not in (b"", b" "):
         raise _broken("The upstream's answer does not start with an HTTP/1.1 status line.")
     return int(code), b"HTTP/1.1 " + line[9:], version == b"HTTP/1.1 "
 
