@@ -99,11 +99,11 @@ def answering(*answers: bytes) -> Callable[[Upstream, asyncio.StreamReader, asyn
     return handle
 
 
-def one_route(*endpoints: str, route: str = "", top: str = "", pool: str = "") -> str:
-    """A config with one route to one pool. ``route``, ``pool`` and ``top`` add YAML to their sections."""
+def one_route(*endpoints: str, route: str = "", top: str = "", pool: str = "", listener: str = "") -> str:
+    """A config with one route to one pool. The others add YAML to their sections; ``listener`` are keys of ``proxy``."""
     return (
         "version: 1\n"
-        "proxy: {listen: 127.0.0.1:0}\n"
+        f"proxy: {{listen: 127.0.0.1:0{', ' if listener else ''}{listener}}}\n"
         f"{dedent(top)}\n"
         "routes:\n"
         "  - name: all\n"
