@@ -23,6 +23,9 @@ class Connections:
         self._worker = worker
         self._idle: dict[Endpoint, list[Upstream]] = {}
         self._tls: ssl.SSLContext | None = None
+        self.deadline = 0.0
+        """Always past: each tick of the clock looks for connections that were idle for too long."""
+        worker.clock.waiting.add(self)
 
     def take(self, endpoint: Endpoint) -> Upstream | None:
         """A kept connection that has not been closed, or ``None``."""
@@ -34,7 +37,9 @@ class Connections:
         return None
 
     def keep(self, upstream: Upstream, idle_s: float) -> None:
-        idle = self._idle.setdefault(upstream.endpoint, [])
+        idle = self._idle.get(upstream.endpoint)
+        if idle is None:
+            idle = self._idle[upstream.endpoint] = []
         if len(idle) >= IDLE_CONNECTIONS_PER_ENDPOINT_MAX or self._worker.draining:
             upstream.close()
             return
@@ -46,8 +51,11 @@ class Connections:
         idle = self._idle.get(upstream.endpoint)
         if idle is not None and upstream in idle:
             idle.remove(upstream)
-            if not idle:
-                del self._idle[upstream.endpoint]
+
+    def expired(self) -> None:
+        now = self._worker.clock.now
+        for upstream in [upstream for idle in self._idle.values() for upstream in idle if upstream.idle_until <= now]:
+            upstream.close()
 
     def close_idle(self) -> None:
         for upstream in [upstream for idle in self._idle.values() for upstream in idle]:

@@ -187,7 +187,7 @@ class Exchange:
 
     def _dispatch(self, upstream: "Upstream") -> None:
         self.upstream = upstream
-        upstream.serve(self)
+        upstream.exchange = self
         assert upstream.transport is not None
         upstream.transport.write(departure.request_head(self) + self._outbox)
         if not (self._replayable and upstream.reused):

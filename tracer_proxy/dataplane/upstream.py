@@ -3,7 +3,6 @@
 import asyncio
 from typing import TYPE_CHECKING, cast
 
-from tracer_proxy.dataplane.clock import NEVER
 from tracer_proxy.errors import Kind
 from tracer_proxy.limits import PLANNED_HEAD_BYTES_MAX, WRITE_BUFFER_HIGH_BYTES, WRITE_BUFFER_LOW_BYTES
 from tracer_proxy.routing.pool import Endpoint
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Upstream(asyncio.Protocol):
-    __slots__ = ("_answer", "_answer_rest", "deadline", "endpoint", "exchange", "heads", "reused", "transport", "worker")
+    __slots__ = ("_answer", "_answer_rest", "endpoint", "exchange", "heads", "idle_until", "reused", "transport", "worker")
 
     def __init__(self, worker: "Worker", endpoint: Endpoint) -> None:
         self.worker = worker
@@ -30,8 +29,8 @@ class Upstream(asyncio.Protocol):
         self._answer: ResponseHead | None = None
         """The last answer with a length, and its head without that length."""
         self._answer_rest = b""
-        self.deadline = NEVER
-        """Of an idle connection; while an exchange is under way its own limits hold."""
+        self.idle_until = 0.0
+        """Read while the connection is idle; an exchange under way has its own limits."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -72,7 +71,7 @@ class Upstream(asyncio.Protocol):
         if exchange is not None:
             exchange.upstream_lost(exc)
         else:
-            self._forget()
+            self.worker.connections.forget(self)
 
     def pause_writing(self) -> None:
         if self.exchange is not None:
@@ -86,26 +85,13 @@ class Upstream(asyncio.Protocol):
         """Between two exchanges."""
         self.exchange = None
         self.reused = True
-        self.deadline = until
+        self.idle_until = until
         assert self.transport is not None
         self.transport.resume_reading()
-        self.worker.clock.waiting.add(self)
-
-    def serve(self, exchange: "Exchange") -> None:
-        self.exchange = exchange
-        self.deadline = NEVER
-        self.worker.clock.waiting.discard(self)
-
-    def expired(self) -> None:
-        self.close()
 
     def close(self) -> None:
         """Closes without a word to the exchange, which has had its answer or has given up."""
         self.exchange = None
-        self._forget()
+        self.worker.connections.forget(self)
         if self.transport is not None:
             self.transport.abort()
-
-    def _forget(self) -> None:
-        self.worker.clock.waiting.discard(self)
-        self.worker.connections.forget(self)
