@@ -133,6 +133,16 @@ async def proxy(config: str, *, grace_s: float = 0) -> AsyncIterator[Proxy]:
         await running.stop(grace_s)
 
 
+@asynccontextmanager
+async def connection(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A client's connection, gone when the block ends, however it ends."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
+
+
 async def say(port: int, *pieces: bytes, pause_s: float = 0.0) -> bytes:
     """Sends ``pieces``, each in a segment of its own, and reads until the proxy closes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)

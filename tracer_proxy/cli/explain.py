@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from tracer_proxy.cli.config_file import load_or_exit, profile_option
-from tracer_proxy.config.compile import compile_table
+from tracer_proxy.config.compile import DEFAULT_MOCK_LLM, compile_table
 from tracer_proxy.errors import ProxyError
 from tracer_proxy.routing.explain import Explanation, explain
 from tracer_proxy.routing.table import Table
@@ -41,7 +41,7 @@ def command(
 ) -> None:
     """Say which route, colour, lane and endpoint URL would get, step by step. URL is a path or a whole http URL."""
     config = load_or_exit(path, profile)
-    table = compile_table(config, config.mocks.llm.listen if config.mocks.llm else "127.0.0.1:8082")
+    table = compile_table(config, config.mocks.llm.listen if config.mocks.llm else DEFAULT_MOCK_LLM)
     try:
         head = read_request(
             _head_bytes(url, method or ("GET" if body is None else "POST"), headers, body), table.request_fields

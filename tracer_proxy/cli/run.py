@@ -29,6 +29,6 @@ def command(path: Path, profile: str | None) -> None:
         events.write(
             "failed",
             level="error",
-            message=f"Cannot listen: {error.strerror or error}. Change the address or stop what uses it.",
+            message=f"Cannot listen on {error.strerror or error}. Change the address or stop what uses it.",
         )
         sys.exit(1)

@@ -11,7 +11,7 @@ from tracer_proxy.config.routes import Lane as LaneConfig
 from tracer_proxy.config.routes import Match as MatchConfig
 from tracer_proxy.config.routes import Pool as PoolConfig
 from tracer_proxy.config.routes import Route as RouteConfig
-from tracer_proxy.config.schema import Config
+from tracer_proxy.config.schema import Config, MockLlm
 from tracer_proxy.config.schema import Proxy as ProxyConfig
 from tracer_proxy.context.inject import Injector
 from tracer_proxy.context.trace import ratio_threshold
@@ -29,6 +29,7 @@ from tracer_proxy.routing.route import Egress, Match, Route, Timeouts
 from tracer_proxy.routing.table import Table
 
 MOCK_LLM_POOL = "mock-llm"
+DEFAULT_MOCK_LLM: str = MockLlm.model_fields["listen"].default
 
 
 def compile_table(config: Config, mock_llm: str) -> Table:

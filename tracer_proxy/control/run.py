@@ -2,52 +2,80 @@
 
 import asyncio
 import gc
+import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import TypeVar
 
 from tracer_proxy import __version__
-from tracer_proxy.config.compile import compile_settings, compile_table
-from tracer_proxy.config.schema import Config
+from tracer_proxy.config.compile import DEFAULT_MOCK_LLM, compile_settings, compile_table
+from tracer_proxy.config.schema import Admin as AdminConfig
+from tracer_proxy.config.schema import Config, MockLlm
 from tracer_proxy.control.admin import Admin
 from tracer_proxy.control.events import Events
 from tracer_proxy.dataplane.worker import Worker
 from tracer_proxy.mocks import llm
 
+Listening = TypeVar("Listening")
+
 
 @dataclass
 class Running:
-    """What has been started, in the order in which it stops."""
+    """What has been started, and where it listens: addresses with the ports that were chosen for port 0."""
 
     worker: Worker
     proxy: Sequence[str]
-    """Where it listens, with the ports that were chosen for port 0."""
-    admin: Admin | None
-    admin_address: str | None
-    mock_llm: llm.RunningMock | None
+    admin: str | None
+    mock_llm: str | None
+    _others: AsyncExitStack
 
     async def stop(self, grace_s: float) -> None:
+        """Lets exchanges end for ``grace_s`` seconds; the admin port and the mocks go last."""
         await self.worker.drain(grace_s)
-        if self.admin is not None:
-            await self.admin.stop()
-        if self.mock_llm is not None:
-            await self.mock_llm.stop()
+        await self._others.aclose()
 
 
 async def start(config: Config) -> Running:
-    """Starts everything the config asks for. Raises ``OSError`` when an address cannot be listened on."""
-    mock = config.mocks.llm
-    mock_llm = await llm.serve(mock.listen, llm.Settings(token_interval_s=mock.token_interval)) if mock else None
-    worker = Worker(compile_table(config, mock_llm.address if mock_llm else "127.0.0.1:8082"), compile_settings(config.proxy))
-    proxy = [await worker.listen(address) for address in config.proxy.listen]
-    admin = admin_address = None
-    if config.admin is not None:
-        admin = Admin(worker)
-        admin_address = await admin.start(config.admin.listen)
-    # What is loaded now stays: the collector need not look at it again.
-    gc.collect()
-    gc.freeze()
-    return Running(worker, proxy, admin, admin_address, mock_llm)
+    """Starts everything the config asks for, or nothing.
+
+    Raises ``OSError`` that names the address which cannot be listened on.
+    """
+    async with AsyncExitStack() as started:
+        mock_llm = await _start_mock_llm(config.mocks.llm, started) if config.mocks.llm else None
+        worker = Worker(compile_table(config, mock_llm or DEFAULT_MOCK_LLM), compile_settings(config.proxy))
+        with_worker = await started.enter_async_context(AsyncExitStack())
+        with_worker.push_async_callback(worker.drain, 0)
+        proxy = [await _at(address, worker.listen(address)) for address in config.proxy.listen]
+        admin = await _start_admin(config.admin, worker, started) if config.admin else None
+        # What is loaded now stays: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        with_worker.pop_all()
+        return Running(worker, proxy, admin, mock_llm, started.pop_all())
+
+
+async def _start_mock_llm(config: MockLlm, started: AsyncExitStack) -> str:
+    mock = await _at(config.listen, llm.serve(config.listen, llm.Settings(token_interval_s=config.token_interval)))
+    started.push_async_callback(mock.stop)
+    return mock.address
+
+
+async def _start_admin(config: AdminConfig, worker: Worker, started: AsyncExitStack) -> str:
+    admin = Admin(worker)
+    started.push_async_callback(admin.stop)
+    return await _at(config.listen, admin.start(config.listen))
+
+
+async def _at(address: str, listening: Awaitable[Listening]) -> Listening:
+    try:
+        return await listening
+    except OSError as error:
+        number = error.errno or 0
+        # Loops put their own words, and a name that does not resolve has a number of its own, below zero.
+        reason = os.strerror(number) if number > 0 else error.strerror or str(error)
+        raise OSError(number, f"{address}: {reason}") from None
 
 
 async def run(config: Config, events: Events) -> None:
@@ -65,8 +93,8 @@ async def run(config: Config, events: Events) -> None:
         "ready",
         version=__version__,
         proxy=running.proxy,
-        admin=running.admin_address,
-        mock_llm=running.mock_llm.address if running.mock_llm else None,
+        admin=running.admin,
+        mock_llm=running.mock_llm,
     )
     await stop.wait()
     events.write("draining", under_way=running.worker.under_way, at_most_s=config.proxy.drain)

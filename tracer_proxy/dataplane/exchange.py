@@ -175,6 +175,11 @@ class Exchange:
             if self.downstream.exchange is self:
                 self.fail(error)
             return
+        except Exception as bug:
+            self.worker.loop.call_exception_handler({"message": f"dialling {endpoint} failed", "exception": bug})
+            if self.downstream.exchange is self:
+                self.fail(ProxyError(Kind.INTERNAL, "The proxy failed to dial the upstream; its log says why."))
+            return
         if self.downstream.exchange is not self:
             # The client left meanwhile; the connection is good for the next one.
             self.worker.connections.keep(upstream, self.decision.lane.pool.idle_s)

@@ -1,6 +1,8 @@
 """One process's data plane: its table, its connections, its listeners."""
 
 import asyncio
+import errno
+import os
 import random
 from collections import Counter
 from pathlib import Path
@@ -46,6 +48,7 @@ class Worker:
         """``host:port`` or ``unix:/path``; returns where it listens, with the port that was chosen for port 0."""
         if address.startswith("unix:"):
             path = Path(address.removeprefix("unix:"))
+            await self._refuse_to_take_over(path)
             server = await self.loop.create_unix_server(lambda: Downstream(self), str(path), backlog=LISTEN_BACKLOG)
             self._socket_files.append(path)
             self._servers.append(server)
@@ -56,6 +59,15 @@ class Worker:
         )
         self._servers.append(server)
         return f"{host}:{server.sockets[0].getsockname()[1]}"
+
+    async def _refuse_to_take_over(self, path: Path) -> None:
+        """A socket file that nobody listens on is left over and replaced; one that is in use is somebody else's."""
+        try:
+            transport, _ = await self.loop.create_unix_connection(asyncio.Protocol, str(path))
+        except OSError:
+            return
+        transport.close()
+        raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 
     def count_error(self, error: ProxyError) -> None:
         self.errors[error.kind] += 1
@@ -68,8 +80,8 @@ class Worker:
 
     @property
     def under_way(self) -> int:
-        """Exchanges and tunnels."""
-        return sum(downstream.exchange is not None for downstream in self.downstreams) + len(self.tunnels)
+        """Exchanges, answers that the client has not taken to their end yet, and tunnels."""
+        return sum(map(_is_busy, self.downstreams)) + len(self.tunnels)
 
     async def drain(self, grace_s: float) -> None:
         """Refuses new connections, lets exchanges end for ``grace_s`` seconds, then closes what is left."""
@@ -97,3 +109,7 @@ class Worker:
         await asyncio.sleep(0)
         for path in self._socket_files:
             path.unlink(missing_ok=True)
+
+
+def _is_busy(downstream: Downstream) -> bool:
+    return downstream.exchange is not None or downstream.transport.get_write_buffer_size() > 0

@@ -2,8 +2,8 @@
 
 A lane other than the baseline owns a contiguous range of buckets, and the baseline owns what is left. The first such lane grows
 up from bucket 0, the second down from the top, further ones are stacked on these. So with one or two canaries, raising a
-weight moves sessions only from the baseline to that canary, and lowering it moves only the newest ones back: nobody switches
-twice, and no replica has to ask another.
+weight at the baseline's cost moves sessions only from the baseline to that canary, and lowering it moves only the newest ones
+back: nobody switches twice, and no replica has to ask another.
 """
 
 from bisect import bisect_right

@@ -45,8 +45,8 @@ def present(wanted: bool) -> Matcher:
 
 def path_prefix(expected: str) -> Matcher:
     """On segment borders: ``/agents`` matches ``/agents`` and ``/agents/x``, not ``/agentsmith``."""
-    whole = expected.encode()
-    inner = whole if whole.endswith(b"/") else whole + b"/"
+    whole = expected.rstrip("/").encode()
+    inner = whole + b"/"
     return Matcher(f"under {expected!r}", lambda value: value is not None and (value == whole or value.startswith(inner)))
 
 

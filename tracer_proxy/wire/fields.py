@@ -137,11 +137,11 @@ class FieldReader:
             raise ProxyError(self._kind, "A header line has no colon.")
         name, treatment = self._names.get(written) or self._check_name(written)
         seen = None
-        if treatment is _TAKE:
+        if treatment == _TAKE:
             seen = name, value.strip(b" \t"), b""
-        elif treatment is _WATCH:
+        elif treatment == _WATCH:
             seen = name, value.strip(b" \t"), line
-        elif treatment is _TRIM:
+        elif treatment == _TRIM:
             seen = name, value, written.rstrip(b" \t") + colon + value
         if name not in _NOT_REMEMBERED:
             keep(self._remembered, line, seen)
