@@ -1,0 +1,145 @@
+"""``explain``: says what the hot path decides, and why."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from routing_cases import TRACE_ID, decided, head_for, table_of
+
+from tracer_proxy.routing.explain import Explanation, explain
+from tracer_proxy.routing.table import Table
+
+TABLE = table_of("""
+version: 1
+coloring:
+  - {color: canary, when: {header: {x-canary: "1"}}}
+  - {color: slow, when: {query: {slow: {present: true}}, path: /agents}}
+  - {color: lucky, when: {percent: 20}}
+routes:
+  - {name: health, match: {exact: /healthz}, lanes: [{name: only, pool: v1}]}
+  - {name: write, match: {path: /agents, method: POST}, lanes: [{name: only, pool: v1}]}
+  - name: agents
+    match: {path: /agents}
+    rewrite: {prefix: /}
+    sticky: [header:x-session-id, "query:sid", baggage:session.id]
+    egress: trace
+    lanes:
+      - {name: stable, pool: v1, weight: 60}
+      - {name: canary, pool: v2, weight: 40, colors: [canary], color: canary}
+pools:
+  v1: {endpoints: [http://127.0.0.1:7001, http://127.0.0.1:7002]}
+  v2: {endpoints: [https://agent.test]}
+""")
+
+
+def explained(by: Table, target: str, *headers: str, method: str = "GET", trusted: bool = True) -> Explanation:
+    head = head_for(by, target, *headers, method=method)
+    return explain(by, head, trusted=trusted, new_trace_id=TRACE_ID, dice=lambda: 0.0)
+
+
+def shown(explanation: Explanation) -> list[str]:
+    """The steps as lines."""
+    return [
+        line for step in explanation.steps for line in (f"{step.name}: {step.result}", *(f"  {note}" for note in step.notes))
+    ]
+
+
+def test_every_step_says_what_was_tried() -> None:
+    explanation = explained(TABLE, "/agents/x?slow&sid=", "baggage: session.id=alice")
+    assert shown(explanation) == [
+        f"trace: {TRACE_ID.decode()}",
+        "  a new trace",
+        "route: agents",
+        "  health: path differs",
+        "  write: method differs",
+        "  agents: matches",
+        "session: alice",
+        "  header:x-session-id: not there",
+        "  query:sid: empty",
+        "  baggage:session.id: found",
+        "color: slow",
+        "  inbound: none",
+        "  rule 1 (canary when header x-canary = '1'): does not hold",
+        "  rule 2 (slow when query slow is there and path under '/agents'): holds",
+        "lane: stable",
+        "  no lane serves slow: the baseline stands in, and the colour is kept",
+        "endpoint: http://127.0.0.1:7002",
+        "  pool v1: http://127.0.0.1:7001, http://127.0.0.1:7002",
+    ]
+    assert explanation.answer["target"] == "/x?slow&sid="
+    assert explanation.answer["egress"] == "trace"
+
+
+def test_a_lane_by_bucket_shows_who_owns_which() -> None:
+    explanation = explained(TABLE, "/agents", "x-session-id: alice")
+    lines = shown(explanation)
+    number = explanation.answer["bucket"]
+    assert f"  bucket {number} of 10000" in lines
+    assert "  canary owns buckets 0 to 3999" in lines
+    assert "  stable owns buckets 4000 to 9999" in lines
+    assert explanation.answer["lane"] == ("canary" if number < 4000 else "stable")
+
+
+def test_where_the_trace_came_from_and_what_contradicted_it() -> None:
+    headers = ["b3: " + "12" * 16 + "-" + "34" * 8, "x-trace-id-ext: " + "56" * 16]
+    lines = shown(explained(TABLE, "/agents", *headers))
+    assert lines[:3] == ["trace: " + "12" * 16, "  from b3", "  x-trace-id-ext names another trace and was not used"]
+
+
+def test_an_untrusted_caller_is_told_what_is_not_believed() -> None:
+    headers = ["b3: " + "12" * 16 + "-" + "34" * 8, "x-traffic-color: canary", "baggage: session.id=alice"]
+    explanation = explained(TABLE, "/agents", *headers, trusted=False)
+    assert explanation.answer["trace_id"] == TRACE_ID.decode()
+    assert explanation.answer["session"] == {"key": TRACE_ID.decode(), "source": "trace"}
+    assert explanation.answer["color_source"] != "inbound"
+    assert "  the sender is not trusted: its trace, baggage and colour are not believed" in shown(explanation)
+
+
+def test_no_route() -> None:
+    explanation = explained(TABLE, "/agentsmith")
+    assert explanation.answer == {"route": None, "trace_id": TRACE_ID.decode()}
+    assert shown(explanation)[2:] == [
+        "route: none: 404",
+        *(f"  {name}: path differs" for name in ("health", "write", "agents")),
+    ]
+
+
+def test_the_json_form_is_the_answer_with_its_steps() -> None:
+    explanation = explained(TABLE, "/agents")
+    document = explanation.as_json()
+    steps = document.pop("steps")
+    assert document == explanation.answer
+    assert [step["step"] for step in steps] == ["trace", "route", "session", "color", "lane", "endpoint"]
+    assert steps[1]["notes"] == ["health: path differs", "write: method differs", "agents: matches"]
+
+
+HEADERS = st.lists(
+    st.sampled_from(
+        [
+            "x-canary: 1",
+            "x-canary: 2",
+            "x-session-id: alice",
+            "x-session-id: bob",
+            "baggage: session.id=carol,color=canary",
+            "baggage: color=blue",
+            "x-traffic-color: canary",
+            "x-traffic-color: green",
+            "x-traffic-color: NO",
+            "traceparent: 00-" + "ab" * 16 + "-" + "cd" * 8 + "-01",
+            "b3: 0",
+        ]
+    ),
+    max_size=5,
+    unique=True,
+)
+
+
+@given(st.sampled_from(["/agents", "/agents/x?slow", "/agents?sid=dora", "/healthz"]), HEADERS, st.integers(0, 2**64))
+@settings(deadline=None)
+def test_it_agrees_with_the_decision(target: str, headers: list[str], session: int) -> None:
+    request = (target, *headers, *([f"x-session-id: {session}"] if session % 2 else []))
+    decision, answer = decided(TABLE, *request), explained(TABLE, *request).answer
+    assert answer["route"] == decision.route.name
+    assert answer["session"] == {"key": decision.session_key.decode(), "source": decision.rung.source}
+    assert (answer["color"] or "").encode() == decision.color
+    assert answer["color_source"] == decision.color_source
+    assert (answer["lane"], answer["fell_back"]) == (decision.lane.name, decision.fell_back)
+    assert answer["endpoint"] in map(str, decision.lane.pool.endpoints)
