@@ -36,6 +36,7 @@ REQUESTS = {
     ),
     "head": b"HEAD /length HTTP/1.1\r\nHost: t\r\n\r\n",
     "empty line in front": b"\r\nGET /no-content HTTP/1.1\r\nHost: t\r\nX-Empty:\r\n\r\n",
+    "conditional": b"GET /not-modified HTTP/1.1\r\nHost: t\r\nIf-None-Match: x\r\n\r\n",
     "absolute": b"GET http://other.example/interim?a=b HTTP/1.1\r\nHost: t\r\n\r\n",
     "traced": b"GET /interim HTTP/1.1\r\nHost: t\r\ntraceparent: 00-" + TRACE_IDS[0] + b"-b7ad6b7169203331-01\r\n\r\n",
     "traced otherwise": b"GET /interim HTTP/1.1\r\nHost: t\r\ntraceparent: 00-"
@@ -53,6 +54,7 @@ ANSWERS = {
     ),
     b"/close": b"HTTP/1.1 200 OK\r\nX-A: b\r\n\r\nhello world",
     b"/interim": b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno",
+    b"/not-modified": b"HTTP/1.1 304 Not Modified\r\nContent-Length: 77\r\nX-A: b\r\n\r\n",
     b"/no-content": b"HTTP/1.1 204 No Content\r\nX-A: b\r\n\r\n",
 }
 """What the upstream answers, by path."""
@@ -166,6 +168,14 @@ async def test_answer_cut_at_every_byte(stand: Stand, path: bytes) -> None:
             stand.script.places = (place,)
             _, answered_cut = await stand.talk(asked)
             assert stable(answered_cut) == stable(answered), (version, place)
+
+
+@on_the_stand
+@pytest.mark.parametrize("path", [b"/chunks", b"/close"])
+async def test_http_1_0_sees_an_answer_without_length_end_by_a_close(stand: Stand, path: bytes) -> None:
+    """Also when it asked to keep the connection: it cannot read chunks, so nothing else could tell it the end."""
+    _, (answer,) = await stand.talk(b"GET " + path + b" HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+    assert (answer.body, answer.values(b"connection"), answer.values(b"transfer-encoding")) == (b"hello world", [b"close"], [])
 
 
 @on_the_stand

@@ -36,9 +36,12 @@ class Stand:
     """The rest of the answer comes when the client has its head."""
     kept: int = 0
     """How many good answers come first on the same connection."""
+    played: int = 0
+    """How often ``case`` was asked for."""
     head_passed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def play(self, case: Malformed, *, apart: bool = False, kept: int = 0) -> None:
+        self.played = 0
         self.case, self.apart, self.kept, self.head_passed = case, apart, kept, asyncio.Event()
 
     async def handle(self, endpoint: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -51,6 +54,7 @@ class Stand:
             if b" /kept " in head:
                 writer.write(OK)
                 continue
+            self.played += 1
             start, end, rest = case.raw.partition(b"\r\n\r\n")
             writer.write(start + end if self.apart else case.raw)
             if self.apart:
@@ -180,6 +184,18 @@ async def test_malformed_answer_behind_good_ones_on_a_kept_connection(
             *good, answer = [one for one in answers(received, ["GET", "GET", "POST"]) if one.start[0] in range(200, 600)]
             assert [one.body for one in good] == [b"ok"] * 2, case.name
             assert_fate(case, [answer], head_passes=case not in CHUNKS)
+            await nothing_left(running)
+
+
+@on_the_stand
+async def test_answer_that_has_begun_is_not_asked_for_again(stand: Stand, running: Proxy) -> None:
+    """A GET on a kept connection is sent again when nothing came back, and only then: a first byte says that it was heard."""
+    for case in CORPUS:
+        if case.fate is Fate.LOST and case.ending is Ending.CLOSES:
+            stand.play(case, kept=1)
+            received, _ = await hear(running.port, request("GET /kept HTTP/1.1", close=False) + request(), stand)
+            assert_error(answers(received, ["GET", "GET"])[-1], Kind.UPSTREAM_CLOSED)
+            assert stand.played == (1 if case.raw else 2), case.name
             await nothing_left(running)
 
 
@@ -335,7 +351,7 @@ async def test_upstream_that_falls_silent_is_given_up() -> None:
         writer.write(SILENT[head.split(b" ")[1][1:].decode().replace("_", " ")][0])
         await reader.read(-1)
 
-    config = "timeouts: {first_byte: 200ms, idle: 200ms}\n"
+    config = "timeouts: {first_byte: 400ms, idle: 400ms}\n"
     async with upstream(handle) as endpoint, proxy(one_route(endpoint.url, route=config, pool=LONG_IDLE)) as running:
         paths = [name.replace(" ", "_") for name in SILENT]
         received = await asyncio.gather(*(say(running.port, request(f"GET /{path} HTTP/1.1")) for path in paths))

@@ -51,6 +51,8 @@ class Connections:
         idle = self._idle.get(upstream.endpoint)
         if idle is not None and upstream in idle:
             idle.remove(upstream)
+            if not idle:
+                del self._idle[upstream.endpoint]
 
     def expired(self) -> None:
         now = self._worker.clock.now

@@ -38,7 +38,7 @@ def decide(
     decision = Decision(route, key, rung)
     if inbound_color:
         decision.color, decision.color_source = inbound_color, "inbound"
-    else:
+    elif table.color_rules:
         for number, rule in enumerate(table.color_rules, 1):
             if rule.holds(head, key):
                 decision.color, decision.color_source = rule.color, f"rule {number}"
