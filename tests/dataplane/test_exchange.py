@@ -279,3 +279,14 @@ async def test_errors_are_told_as_promised() -> None:
     assert error["trace_id"] == (field(answer.split(b"}HTTP/1.1")[0], "x-trace-id-ext") or b"").decode()
     assert error["type"] == "server_error"
     assert answer.count(b"HTTP/1.1 502 ") == 2, "an upstream's failure does not cost the client its connection"
+
+
+async def test_endpoints_that_accept_and_hang_up_are_told_of() -> None:
+    """A hundred at once, so that some hang up between the connection and the first write."""
+
+    async def handle(endpoint: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.abort()
+
+    async with upstream(handle) as endpoint, proxy(one_route(endpoint.url)) as running:
+        answers = await asyncio.gather(*(say(running.port, request("POST / HTTP/1.1", body=b"x")) for _ in range(100)))
+    assert {status(answer) for answer in answers} == {502}

@@ -184,6 +184,10 @@ class Exchange:
             # The client left meanwhile; the connection is good for the next one.
             self.worker.connections.keep(upstream, self.decision.lane.pool.idle_s)
             return
+        if upstream.transport is None or upstream.transport.is_closing():
+            # Accepted and closed before this task ran again: nobody would ever tell this exchange.
+            self.upstream_lost(None)
+            return
         self._dispatch(upstream)
         if not self.request_done:
             self.downstream.transport.resume_reading()
