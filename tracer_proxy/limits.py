@@ -37,6 +37,9 @@ REPLAY_BYTES_MAX = 64 * KiB
 DISCARD_BYTES_MAX = 8 * MiB
 """What is read and thrown away after an early answer, so that the client gets to see it."""
 
+SHOWN_PATH_BYTES_MAX = 200
+"""Of a caller's path in an error message."""
+
 # Connections.
 LISTEN_BACKLOG = 1024
 CLIENT_CONNECTIONS_MAX = 20_000
@@ -55,6 +58,8 @@ BODY_IDLE_S = 300.0
 TUNNEL_IDLE_S = 3600.0
 LINGER_S = 2.0
 DRAIN_S = 10.0
+FAILURE_LOG_INTERVAL_S = 1.0
+"""Between two log lines about one kind of failure."""
 
 # Context.
 TRACESTATE_BYTES_MAX = 512

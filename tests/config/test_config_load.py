@@ -40,7 +40,7 @@ routes:
     match: {path: /a, host: "*.Example.com", method: GET, header: {X-A: {present: true}}}
     sticky: [header:X-User, query:u, cookie:C, baggage:user.id, trace]
     rewrite: {prefix: /}
-    llm: {api: anthropic, mode: local}
+    llm: {api: openai, mode: local}
     egress: trace
     timeouts: {connect: 1.5, first_byte: 1h, idle: 30s, tunnel: 1d}
     limits: {request_body: unlimited}
@@ -146,7 +146,7 @@ def test_routes_are_read() -> None:
     assert first.rewrite is not None
     assert first.rewrite.prefix == "/"
     assert first.llm is not None
-    assert (first.llm.api, first.llm.mode, first.egress) == ("anthropic", "local", "trace")
+    assert (first.llm.api, first.llm.mode, first.egress) == ("openai", "local", "trace")
     assert first.timeouts.model_dump() == {"connect": 1.5, "first_byte": 3600.0, "idle": 30.0, "tunnel": 86400.0}
     assert first.limits.request_body is None
     assert (second.match.exact, third.match.regex, third.match.method) == ("/x", "/y.*", ("PUT", "POST"))

@@ -137,3 +137,15 @@ def test_listeners_do_not_share_an_address() -> None:
         "f.yaml:7:23: mocks.llm.listen: found '127.0.0.1:1': admin.listen listens there already"
     )
     assert told(rest="proxy: {listen: ['h:0', 'h:0']}") == []
+
+
+def test_local_mode_is_refused_for_apis_the_mock_does_not_speak() -> None:
+    """Else every call would get a 404 in another provider's shape."""
+    (line,) = told(route="llm: {api: gemini, mode: local}", rest="mocks: {llm: {}}")
+    assert "routes[0].llm.mode: found 'local' for api 'gemini': the bundled mock speaks only openai so far" in line
+
+
+def test_a_proxy_that_would_call_itself_is_refused() -> None:
+    """One request would go round until its head is too large."""
+    (line,) = told(pools="p: {endpoints: [http://127.0.0.1:8080]}")
+    assert "pools.p.endpoints[0]: found 'http://127.0.0.1:8080': that is this proxy itself (proxy.listen[0])" in line

@@ -69,6 +69,8 @@ def _trusted(table: Table, peer: str) -> bool:
 def _head_bytes(url: str, method: str, headers: tuple[str, ...], body: str | None) -> bytes:
     """The head as a client would send it."""
     parts = urlsplit(url)
+    if not url.startswith("/") and parts.scheme not in ("http", "https"):
+        raise click.BadParameter(f"{url!r} must start with / or http://; did you mean /{url.lstrip('/')}?", param_hint="URL")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     names = {header.partition(":")[0].strip().lower() for header in headers}
     lines = [f"{method} {target} HTTP/1.1"]

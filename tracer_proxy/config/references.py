@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from tracer_proxy.config.addresses import split_listen
+from tracer_proxy.config.addresses import ListenAddress, split_listen
 from tracer_proxy.config.choices import hint
 from tracer_proxy.config.nodes import Location, path_text
 from tracer_proxy.config.routes import NAME_EXPECTED, NAME_PATTERN, Lane, Match, Pool, Route, When
@@ -51,11 +51,19 @@ def _pools(config: Config) -> Iterator[Complaint]:
     for name, pool in config.pools.items():
         if not re.fullmatch(NAME_PATTERN, name):
             yield Complaint(("pools", name), f"expected {NAME_EXPECTED}")
-        yield from _endpoints(pool, ("pools", name, "endpoints"))
+        yield from _endpoints(pool, config, ("pools", name, "endpoints"))
 
 
-def _endpoints(pool: Pool, location: Location) -> Iterator[Complaint]:
-    return _repeated((str(endpoint), (*location, index)) for index, endpoint in enumerate(pool.endpoints))
+def _endpoints(pool: Pool, config: Config, location: Location) -> Iterator[Complaint]:
+    yield from _repeated((str(endpoint), (*location, index)) for index, endpoint in enumerate(pool.endpoints))
+    own = {split_listen(written): path_text(("proxy", "listen", index)) for index, written in enumerate(config.proxy.listen)}
+    for index, endpoint in enumerate(pool.endpoints):
+        itself = own.get(ListenAddress(endpoint.host, endpoint.port, endpoint.path))
+        if itself is not None:
+            message = (
+                f"found '{endpoint}': that is this proxy itself ({itself}), which would call itself for ever; name the agent"
+            )
+            yield Complaint((*location, index), message)
 
 
 def _when(when: When, location: Location) -> Iterator[Complaint]:
@@ -72,6 +80,9 @@ def _route(route: Route, config: Config, location: Location) -> Iterator[Complai
     if route.llm and route.llm.mode == "local" and config.mocks.llm is None:
         message = "found 'local': it needs the bundled mock, and there is none; add mocks: {llm: {}}"
         yield Complaint((*location, "llm", "mode"), message, (("mocks", "llm"),))
+    if route.llm and route.llm.mode == "local" and route.llm.api != "openai":
+        message = f"found 'local' for api {route.llm.api!r}: the bundled mock speaks only openai so far; use mode: remote"
+        yield Complaint((*location, "llm", "mode"), message, ((*location, "llm", "api"),))
     yield from _lanes(route.lanes, config, (*location, "lanes"))
 
 

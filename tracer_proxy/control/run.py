@@ -15,6 +15,7 @@ from tracer_proxy.config.schema import Admin as AdminConfig
 from tracer_proxy.config.schema import Config, MockLlm
 from tracer_proxy.control.admin import Admin
 from tracer_proxy.control.events import Events
+from tracer_proxy.control.failures import FailureLog
 from tracer_proxy.dataplane.worker import Worker
 from tracer_proxy.mocks import llm
 
@@ -37,14 +38,15 @@ class Running:
         await self._others.aclose()
 
 
-async def start(config: Config) -> Running:
-    """Starts everything the config asks for, or nothing.
+async def start(config: Config, events: Events | None = None) -> Running:
+    """Starts everything the config asks for, or nothing. ``events`` hear of exchanges that fail.
 
     Raises ``OSError`` that names the address which cannot be listened on.
     """
     async with AsyncExitStack() as started:
         mock_llm = await _start_mock_llm(config.mocks.llm, started) if config.mocks.llm else None
-        worker = Worker(compile_table(config, mock_llm or DEFAULT_MOCK_LLM), compile_settings(config.proxy))
+        table = compile_table(config, mock_llm or DEFAULT_MOCK_LLM)
+        worker = Worker(table, compile_settings(config.proxy), tell=FailureLog(events).tell if events else None)
         with_worker = await started.enter_async_context(AsyncExitStack())
         with_worker.push_async_callback(worker.drain, 0)
         proxy = [await _at(address, worker.listen(address)) for address in config.proxy.listen]
@@ -88,7 +90,7 @@ async def run(config: Config, events: Events) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
-    running = await start(config)
+    running = await start(config, events)
     events.write(
         "ready",
         version=__version__,

@@ -20,7 +20,7 @@ from tracer_proxy.dataplane.respond import error_response
 from tracer_proxy.dataplane.tasks import spawn
 from tracer_proxy.dataplane.tunnel import Tunnel
 from tracer_proxy.errors import Kind, ProxyError
-from tracer_proxy.limits import INTERIM_RESPONSES_MAX, REPLAY_BYTES_MAX
+from tracer_proxy.limits import INTERIM_RESPONSES_MAX, REPLAY_BYTES_MAX, SHOWN_PATH_BYTES_MAX
 from tracer_proxy.routing.decision import Decision, decide
 from tracer_proxy.routing.pool import Endpoint
 from tracer_proxy.wire.bodies import BodyReader, ChunkedBody, LengthBody, UntilCloseBody, chunk, end_of_chunks
@@ -125,12 +125,16 @@ class Exchange:
         decision = plan.decision
         if decision is None:
             if plan.route is None:
-                raise ProxyError(Kind.NO_ROUTE, "No route matches this request; `tracer-proxy explain` shows what was tried.")
+                raise self._no_route()
             decision = decide(self.table, plan.route, plan.head, self.context, plan.baggage, plan.color)
             if not decision.hangs_on_trace:
                 plan.decision = decision
         self.decision = decision
         self.endpoint = decision.lane.pool.pick(self.worker.dice)
+
+    def _no_route(self) -> ProxyError:
+        asked = f"{self.head.method.decode()} {self.head.path[:SHOWN_PATH_BYTES_MAX].decode()}"
+        return ProxyError(Kind.NO_ROUTE, f"No route matches {asked}; `tracer-proxy explain` shows what was tried.")
 
     def _start_body(self, rest: bytes) -> None:
         assert self.decision is not None
@@ -403,7 +407,7 @@ class Exchange:
 
     def fail(self, error: ProxyError) -> None:
         """Answers with the error, or breaks off an answer that has begun."""
-        self.worker.count_error(error)
+        self.worker.failed(error, self._details())
         self._release_endpoint()
         if self.upstream is not None:
             self.upstream.close()
@@ -418,6 +422,14 @@ class Exchange:
         with_body = self.head.method != b"HEAD"
         downstream.transport.write(error_response(error, self.trace_id, api, with_body=with_body, keep=keep))
         downstream.exchange_done(keep=keep, request_done=self.request_done)
+
+    def _details(self) -> dict[str, str]:
+        details = {"trace_id": self.trace_id.decode()}
+        if self.decision is not None:
+            details |= {"route": self.decision.route.name, "lane": self.decision.lane.name}
+        if self.endpoint is not None:
+            details["endpoint"] = str(self.endpoint)
+        return details
 
     def expired(self) -> None:
         """A limit of the route has passed. Whoever holds things up is to blame."""
@@ -434,7 +446,7 @@ class Exchange:
 
     def client_gone(self) -> None:
         """The upstream is closed at once: nobody waits for what it would still generate."""
-        self.worker.count_error(ProxyError(Kind.CLIENT_GONE, "The client closed the connection."))
+        self.worker.failed(ProxyError(Kind.CLIENT_GONE, "The client closed the connection."), self._details())
         self._release_endpoint()
         if self.upstream is not None:
             self.upstream.close()

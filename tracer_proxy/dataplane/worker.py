@@ -5,6 +5,7 @@ import errno
 import os
 import random
 from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tracer_proxy.dataplane.clock import Clock
@@ -23,14 +24,22 @@ _DRAIN_LOOK_S = 0.02
 
 
 class Worker:
-    """``dice`` is what random balancing throws."""
+    """``dice`` is what random balancing throws; ``tell`` hears of every exchange that the proxy itself had to end."""
 
-    def __init__(self, table: Table, settings: Settings | None = None, dice: Dice = random.random) -> None:
+    def __init__(
+        self,
+        table: Table,
+        settings: Settings | None = None,
+        *,
+        dice: Dice = random.random,
+        tell: Callable[[ProxyError, Mapping[str, str]], None] | None = None,
+    ) -> None:
         self.loop = asyncio.get_running_loop()
         self.table = table
         """Swapped whole; exchanges under way keep theirs."""
         self.settings = settings or Settings()
         self.dice = dice
+        self._tell = tell
         self.clock = Clock(self.loop)
         self.ids = Ids()
         self.connections = Connections(self)
@@ -69,8 +78,11 @@ class Worker:
         transport.close()
         raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 
-    def count_error(self, error: ProxyError) -> None:
+    def failed(self, error: ProxyError, details: Mapping[str, str]) -> None:
+        """``details`` say which exchange: trace id, route, lane, endpoint, as far as they were known."""
         self.errors[error.kind] += 1
+        if self._tell is not None:
+            self._tell(error, details)
 
     def hand_over(self, downstream: Downstream, upstream: Upstream) -> None:
         """Both connections become a tunnel's."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tracer_proxy.context.color import inbound_color
-from tracer_proxy.context.trace import extract, new_trace
+from tracer_proxy.context.trace import TraceContext, extract, new_trace
 from tracer_proxy.routing.bucket import BUCKETS, bucket
 from tracer_proxy.routing.decision import Decision, decide
 from tracer_proxy.routing.lane import Lane
@@ -50,7 +50,7 @@ def explain(table: Table, head: RequestHead, *, trusted: bool, new_trace_id: byt
     decision = decide(table, route, head, context, baggage, inbound)
     endpoint = decision.lane.pool.pick(dice)
     steps += [
-        _session_step(decision, head, baggage, context.trace_id),
+        _session_step(decision, head, baggage, context),
         _color_step(table, decision, head, inbound),
         _lane_step(decision),
         Step("endpoint", str(endpoint), (f"pool {decision.lane.pool.name}: {_listed(decision.lane.pool.endpoints)}",)),
@@ -97,11 +97,13 @@ def _route_step(table: Table, head: RequestHead, chosen: Route | None) -> Step:
     return Step("route", chosen.name if chosen else "none: 404", tuple(notes))
 
 
-def _session_step(decision: Decision, head: RequestHead, baggage: bytes, trace_id: bytes) -> Step:
-    notes = []
+def _session_step(decision: Decision, head: RequestHead, baggage: bytes, context: TraceContext) -> Step:
+    notes, is_new, trace_id = [], context.source == "new", context.trace_id
     for rung in decision.route.ladder:
         if rung is decision.rung:
             notes.append(f"{rung.source}: found")
+            if is_new and decision.hangs_on_trace:
+                notes.append("a new trace each time: every such request is a session of its own")
             break
         notes.append(f"{rung.source}: {'empty' if rung.find(head, baggage, trace_id) is not None else 'not there'}")
     return Step("session", decision.session_key.decode("latin-1"), tuple(notes))

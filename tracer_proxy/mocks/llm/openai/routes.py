@@ -109,7 +109,8 @@ def _from_http(request: web.Request, error: web.HTTPException) -> ApiError:
     what = f"{request.method} {request.path}"
     match error.status:
         case 404:
-            return ApiError(404, f"There is nothing at {what}.", code="unknown_url")
+            has = "POST /v1/chat/completions, GET /v1/models and GET /v1/models/{id}"
+            return ApiError(404, f"The mock has no {what}; so far it has {has}.", code="unknown_url")
         case 405:
             allowed = ", ".join(sorted(error.allowed_methods)) if isinstance(error, web.HTTPMethodNotAllowed) else ""
             return ApiError(405, f"{what} is not possible; allowed: {allowed}.", code="method_not_allowed")
