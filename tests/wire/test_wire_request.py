@@ -282,22 +282,6 @@ def test_upgrades(lines: list[bytes], upgrade: bytes) -> None:
         assert request_of(*lines, line=b"GET / HTTP/1.0").upgrade == b""
 
 
-@pytest.mark.parametrize(
-    ("version", "value", "expects"),
-    [
-        (b"HTTP/1.1", b"100-continue", True),
-        (b"HTTP/1.1", b"100-Continue", True),
-        (b"HTTP/1.0", b"100-continue", False),
-        (b"HTTP/1.1", b"else", False),
-    ],
-)
-def test_expectations(version: bytes, value: bytes, expects: bool) -> None:
-    """RFC 9110 10.1.1: HTTP/1.0 cannot ask, whatever it writes."""
-    head = request_of(b"Expect: " + value, line=b"POST / " + version)
-    assert head.expects_continue is expects
-    assert head.fields.lines == [b"Expect: " + value]
-
-
 def test_post_is_not_idempotent() -> None:
     """RFC 9110 9.2.2: what may be sent again. ``post`` and unknown methods may not."""
     assert {b"GET", b"HEAD", b"PUT", b"DELETE", b"OPTIONS", b"TRACE"} == IDEMPOTENT

@@ -8,7 +8,7 @@ import uvloop
 
 from tracer_proxy.cli.config_file import load_or_exit, profile_option
 from tracer_proxy.control.events import Events
-from tracer_proxy.control.run import run
+from tracer_proxy.control.run import CannotListen, run
 
 
 @click.command(name="run")
@@ -25,10 +25,6 @@ def command(path: Path, profile: str | None) -> None:
     events = Events()
     try:
         uvloop.run(run(config, events))
-    except OSError as error:
-        events.write(
-            "failed",
-            level="error",
-            message=f"Cannot listen on {error.strerror or error}. Change the address or stop what uses it.",
-        )
+    except CannotListen as error:
+        events.write("failed", "error", f"Cannot listen on {error}. Change the address or stop what uses it.")
         sys.exit(1)

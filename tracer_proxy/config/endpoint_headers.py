@@ -6,10 +6,12 @@ from typing import Annotated
 from tracer_proxy.config.matchers import read_header_name
 from tracer_proxy.config.values import Form, text, wrong
 from tracer_proxy.context.names import TRACE_FIELDS
+from tracer_proxy.routing.table import FORWARDED_FIELDS
 from tracer_proxy.wire.fields import FRAMING, HOP_BY_HOP
 
 _VALUE = re.compile(r"[!-~](?:[\t -~]*[!-~])?")
 _TRACE = frozenset(name.decode() for name in TRACE_FIELDS)
+_HOPS = frozenset(name.decode() for name in FORWARDED_FIELDS) | {"via"}
 _CONNECTION = frozenset(name.decode() for name in FRAMING | HOP_BY_HOP) | {"trailer", "expect"}
 
 
@@ -20,6 +22,8 @@ def _read_pool_header_name(value: object) -> str:
         raise wrong("expected another header; what the endpoint sees as Host is chosen by the pool's key 'host'")
     if lower in _TRACE:
         raise wrong("expected another header; trace and colour headers are written by the proxy")
+    if lower in _HOPS:
+        raise wrong("expected another header; Via and the X-Forwarded- headers are written by the proxy")
     if lower in _CONNECTION:
         raise wrong("expected another header; this one belongs to a connection or a body, and the proxy writes it")
     return str(value)

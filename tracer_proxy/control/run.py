@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import resource
 import signal
 from collections.abc import Awaitable, Sequence
 from contextlib import AsyncExitStack
@@ -41,7 +42,7 @@ class Running:
 async def start(config: Config, events: Events | None = None) -> Running:
     """Starts everything the config asks for, or nothing. ``events`` hear of exchanges that fail.
 
-    Raises ``OSError`` that names the address which cannot be listened on.
+    Raises ``CannotListen``.
     """
     async with AsyncExitStack() as started:
         mock_llm = await _start_mock_llm(config.mocks.llm, started) if config.mocks.llm else None
@@ -70,6 +71,10 @@ async def _start_admin(config: AdminConfig, worker: Worker, started: AsyncExitSt
     return await _at(config.listen, admin.start(config.listen))
 
 
+class CannotListen(Exception):
+    """Which address cannot be listened on, and why."""
+
+
 async def _at(address: str, listening: Awaitable[Listening]) -> Listening:
     try:
         return await listening
@@ -77,7 +82,14 @@ async def _at(address: str, listening: Awaitable[Listening]) -> Listening:
         number = error.errno or 0
         # Loops put their own words, and a name that does not resolve has a number of its own, below zero.
         reason = os.strerror(number) if number > 0 else error.strerror or str(error)
-        raise OSError(number, f"{address}: {reason}") from None
+        raise CannotListen(f"{address}: {reason}") from None
+
+
+def _raise_descriptor_limit() -> None:
+    """Shells give a process 1024 descriptors and let it take more; a connection through the proxy needs two."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def run(config: Config, events: Events) -> None:
@@ -90,6 +102,9 @@ async def run(config: Config, events: Events) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
+    loop.add_signal_handler(signal.SIGHUP, events.write, "reload_refused", "warning", "Restart to load the config again.")
+    loop.set_exception_handler(lambda _, context: events.write_bug(context))
+    _raise_descriptor_limit()
     running = await start(config, events)
     events.write(
         "ready",

@@ -6,6 +6,7 @@ wait: about 30 ns each, so ten thousand idle connections cost 0.3 % of a core.
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 from tracer_proxy.limits import CLOCK_TICK_S
@@ -29,6 +30,7 @@ class Clock:
         self._timer: asyncio.TimerHandle | None = None
         self.now = time.monotonic()
         self.waiting: set[Waiting] = set()
+        self.each_tick: list[Callable[[], None]] = []
 
     def start(self) -> None:
         self._timer = self._loop.call_later(CLOCK_TICK_S, self._tick)
@@ -41,4 +43,13 @@ class Clock:
         now = self.now = time.monotonic()
         self.start()
         for waiting in [waiting for waiting in self.waiting if waiting.deadline <= now]:
-            waiting.expired()
+            self._call(waiting.expired)
+        for look in self.each_tick:
+            self._call(look)
+
+    def _call(self, callback: Callable[[], None]) -> None:
+        """One that fails must not take the time limits of all others with it."""
+        try:
+            callback()
+        except Exception as bug:
+            self._loop.call_exception_handler({"message": "a time limit failed", "exception": bug})

@@ -23,9 +23,7 @@ class Connections:
         self._worker = worker
         self._idle: dict[Endpoint, list[Upstream]] = {}
         self._tls: ssl.SSLContext | None = None
-        self.deadline = 0.0
-        """Always past: each tick of the clock looks for connections that were idle for too long."""
-        worker.clock.waiting.add(self)
+        worker.clock.each_tick.append(self._close_those_idle_for_too_long)
 
     def take(self, endpoint: Endpoint) -> Upstream | None:
         """A kept connection that has not been closed, or ``None``."""
@@ -40,7 +38,9 @@ class Connections:
         idle = self._idle.get(upstream.endpoint)
         if idle is None:
             idle = self._idle[upstream.endpoint] = []
-        if len(idle) >= IDLE_CONNECTIONS_PER_ENDPOINT_MAX or self._worker.draining:
+        # An endpoint that answered without reading all it was sent is not at rest.
+        unsent = upstream.transport is None or upstream.transport.get_write_buffer_size() > 0
+        if unsent or len(idle) >= IDLE_CONNECTIONS_PER_ENDPOINT_MAX or self._worker.draining:
             upstream.close()
             return
         upstream.rest(self._worker.clock.now + idle_s)
@@ -54,7 +54,7 @@ class Connections:
             if not idle:
                 del self._idle[upstream.endpoint]
 
-    def expired(self) -> None:
+    def _close_those_idle_for_too_long(self) -> None:
         now = self._worker.clock.now
         for upstream in [upstream for idle in self._idle.values() for upstream in idle if upstream.idle_until <= now]:
             upstream.close()

@@ -37,11 +37,8 @@ def request_head(exchange: "Exchange") -> bytes:
 def _request_framing(head: RequestHead, length: int | None) -> bytes:
     if length is None:
         return _CHUNKED
-    if b"content-length" in head.fields.values:
-        return b"Content-Length: 0\r\n"
-    if head.upgrade:
-        return b"Connection: upgrade\r\nUpgrade: " + head.upgrade + b"\r\n"
-    return b""
+    framing = b"Content-Length: 0\r\n" if b"content-length" in head.fields.values else b""
+    return framing + b"Connection: upgrade\r\nUpgrade: " + head.upgrade + b"\r\n" if head.upgrade else framing
 
 
 def response_head(exchange: "Exchange", answer: ResponseHead, *, stays: bool, chunked: bool) -> bytes:
@@ -52,7 +49,7 @@ def response_head(exchange: "Exchange", answer: ResponseHead, *, stays: bool, ch
     elif answer.length and answer.length > 0:
         framing = b"Content-Length: %d\r\n" % answer.length
     else:
-        framing = _bodiless_framing(answer, head.method)
+        framing = _bodiless_framing(answer, head)
     if not stays:
         framing += b"Connection: close\r\n"
     elif not head.version_1_1:
@@ -60,14 +57,15 @@ def response_head(exchange: "Exchange", answer: ResponseHead, *, stays: bool, ch
     return b"".join((answer.block, _VIA_AND_TRACE, exchange.trace_id, b"\r\n", framing, b"\r\n"))
 
 
-def _bodiless_framing(answer: ResponseHead, method: bytes) -> bytes:
+def _bodiless_framing(answer: ResponseHead, head: RequestHead) -> bytes:
     """What stands in a head without a body still describes the one there would be (RFC 9110 8.6), but for 204."""
     values = answer.values
     if answer.status == 204:
         return b""
     if b"content-length" in values:
         return b"Content-Length: " + values[b"content-length"] + b"\r\n"
-    return _CHUNKED if method == b"HEAD" and b"transfer-encoding" in values else b""
+    would_be_chunked = head.method == b"HEAD" and head.version_1_1 and b"transfer-encoding" in values
+    return _CHUNKED if would_be_chunked else b""
 
 
 def interim_head(answer: ResponseHead) -> bytes:

@@ -38,6 +38,7 @@ class Downstream(asyncio.Protocol):
         "_discarded_bytes",
         "_heads",
         "_plans",
+        "_unsent_bytes",
         "deadline",
         "exchange",
         "is_full",
@@ -64,6 +65,7 @@ class Downstream(asyncio.Protocol):
         self._advancing = False
         self._closing = False
         self._discarded_bytes = 0
+        self._unsent_bytes = 0
 
     # The loop calls these.
 
@@ -71,12 +73,18 @@ class Downstream(asyncio.Protocol):
         worker = self.worker
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(WRITE_BUFFER_HIGH_BYTES, WRITE_BUFFER_LOW_BYTES)
-        name = transport.get_extra_info("peername")
-        peer = name[0] if isinstance(name, tuple) else None
-        self.peer = peer.encode() if peer else b""
-        self.trusted = worker.table.trust.believes(peer)
         worker.downstreams.add(self)
         worker.clock.waiting.add(self)
+        if transport.get_extra_info("socket").family == socket.AF_UNIX:
+            self.trusted = worker.table.trust.believes(None)
+        elif name := transport.get_extra_info("peername"):
+            self.peer = name[0].encode()
+            self.trusted = worker.table.trust.believes(name[0])
+        else:
+            # Reset before it was accepted. What it sent may still be read, and nobody knows who sent it.
+            self._closing = True
+            self.transport.abort()
+            return
         if len(worker.downstreams) + len(worker.tunnels) > worker.settings.connections_max:
             self.refuse(ProxyError(Kind.OVERLOADED, "The proxy has as many connections as it may hold; try again soon."))
 
@@ -96,7 +104,9 @@ class Downstream(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         # A client that closes its sending side is taken as gone: the two cannot be told apart, and an upstream that goes on
-        # generating for nobody costs money.
+        # generating for nobody costs money. Without an exchange, what is still unsent may reach it.
+        if self.exchange is not None:
+            self.transport.abort()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -124,10 +134,17 @@ class Downstream(asyncio.Protocol):
         """The clock calls this when ``deadline`` has passed."""
         if self.exchange is not None:
             self.exchange.expired()
-        elif self._heads.partial and not self._closing:
+        elif self.takes_bytes():
+            self.deadline = self.worker.clock.now + BODY_IDLE_S
+        elif self._heads.has_begun and not self._closing:
             self.refuse(ProxyError(Kind.SLOW_REQUEST, "The request head did not arrive in time."))
         else:
             self.transport.abort()
+
+    def takes_bytes(self) -> bool:
+        """Whether the client has taken something of what waits for it, since this was asked last."""
+        before, self._unsent_bytes = self._unsent_bytes, self.transport.get_write_buffer_size()
+        return 0 < self._unsent_bytes != before
 
     # The exchange calls these.
 
@@ -152,6 +169,11 @@ class Downstream(asyncio.Protocol):
         self.transport.resume_reading()
         if self._ahead:
             self._advance()
+
+    def drain(self) -> None:
+        """Closes a connection that is idle; a request that is half there is answered with 503 when it is whole."""
+        if self.exchange is None and not self._heads.has_begun:
+            self.transport.close()
 
     def break_off(self, *, reset: bool) -> None:
         """Ends an answer that is incomplete, so that the client can tell. ``reset`` where only a reset tells it."""
@@ -186,11 +208,11 @@ class Downstream(asyncio.Protocol):
         if self._closing:
             self._discard(data)
             return
-        begins = not self._heads.partial
+        begins = not self._heads.has_begun
         try:
             found = self._heads.feed(data)
             if found is None:
-                if begins:
+                if begins and self._heads.has_begun:
                     self.deadline = self.worker.clock.now + self.worker.settings.head_s
                 return
             self._start(*found)
@@ -199,6 +221,8 @@ class Downstream(asyncio.Protocol):
 
     def _start(self, raw: bytes, body: bytes) -> None:
         """Starts the exchange for a head: by its plan, or by reading it. Raises for a malformed one."""
+        if self.worker.draining:
+            raise ProxyError(Kind.DRAINING, "The proxy is stopping; send the request again, to its successor.")
         table = self.worker.table
         rest, values = table.repeats.take_apart(raw)
         plan = self._plans.get(rest)
@@ -229,7 +253,7 @@ class Downstream(asyncio.Protocol):
         self.take_ahead()
         clock = self.worker.clock
         if linger and not self.transport.is_closing():
-            self.deadline = clock.now + LINGER_S
+            self.deadline = clock.now + (BODY_IDLE_S if self.transport.get_write_buffer_size() else LINGER_S)
             self.transport.write_eof()
             self.transport.resume_reading()
         else:

@@ -131,6 +131,7 @@ class Exchange:
                 plan.decision = decision
         self.decision = decision
         self.endpoint = decision.lane.pool.pick(self.worker.dice)
+        self.endpoint.pending += 1
 
     def _no_route(self) -> ProxyError:
         asked = f"{self.head.method.decode()} {self.head.path[:SHOWN_PATH_BYTES_MAX].decode()}"
@@ -160,7 +161,6 @@ class Exchange:
     def _connect(self) -> None:
         assert self.endpoint is not None
         upstream = self.worker.connections.take(self.endpoint)
-        self.endpoint.pending += 1
         if upstream is not None:
             self._dispatch(upstream)
         else:
@@ -172,29 +172,31 @@ class Exchange:
         spawn(self._dial_and_dispatch(endpoint), f"dial {endpoint}")
 
     async def _dial_and_dispatch(self, endpoint: Endpoint) -> None:
-        assert self.decision is not None
+        error: ProxyError
         try:
+            assert self.decision is not None
             upstream = await self.worker.connections.dial(endpoint, self.decision.route.timeouts.connect)
-        except ProxyError as error:
-            if self.downstream.exchange is self:
-                self.fail(error)
+            self._dialled(upstream, self.decision.lane.pool.idle_s)
             return
+        except ProxyError as failure:
+            error = failure
         except Exception as bug:
             self.worker.loop.call_exception_handler({"message": f"dialling {endpoint} failed", "exception": bug})
-            if self.downstream.exchange is self:
-                self.fail(ProxyError(Kind.INTERNAL, "The proxy failed to dial the upstream; its log says why."))
-            return
+            error = ProxyError(Kind.INTERNAL, "The proxy failed to pass the request on; its log says why.")
+        if self.downstream.exchange is self:
+            self.fail(error)
+
+    def _dialled(self, upstream: "Upstream", idle_s: float) -> None:
         if self.downstream.exchange is not self:
             # The client left meanwhile; the connection is good for the next one.
-            self.worker.connections.keep(upstream, self.decision.lane.pool.idle_s)
-            return
-        if upstream.transport is None or upstream.transport.is_closing():
+            self.worker.connections.keep(upstream, idle_s)
+        elif upstream.transport is None or upstream.transport.is_closing():
             # Accepted and closed before this task ran again: nobody would ever tell this exchange.
-            self.upstream_lost(None)
-            return
-        self._dispatch(upstream)
-        if not self.request_done:
+            self.upstream_lost()
+        else:
+            # Read on before the dispatch, for that may fill the upstream and so stop the client again.
             self.downstream.transport.resume_reading()
+            self._dispatch(upstream)
 
     # 3. The head out, and what has come of the body, in one write.
 
@@ -295,6 +297,7 @@ class Exchange:
             raise ProxyError(Kind.UPSTREAM_BROKEN, "The upstream sends interim responses without end.")
         if self.head.version_1_1:
             self.downstream.transport.write(departure.interim_head(answer))
+        self._await_upstream()
 
     def _start_answer(self, answer: ResponseHead, rest: bytes) -> None:
         self._answer = answer
@@ -354,12 +357,13 @@ class Exchange:
         assert upstream is not None
         assert decision is not None
         downstream.transport.write(departure.switching_head(self, answer, upgrade) + rest)
-        self._release_endpoint()
         downstream.exchange = None
-        Tunnel.between(downstream, upstream, decision.route.timeouts.tunnel)
+        # The tunnel counts as pending at its endpoint until it closes.
+        Tunnel.between(downstream, upstream, decision.route.timeouts.tunnel, self._release_endpoint)
 
     def _answer_in_place(self) -> None:
         """RFC 9110 7.6.2: with Max-Forwards at 0 the request ends here."""
+        self._release_endpoint()
         self.downstream.transport.write(departure.last_hop_response(self.head, self.trace_id))
         self.downstream.exchange_done(keep=False, request_done=self.request_done)
 
@@ -373,7 +377,8 @@ class Exchange:
         self._release_endpoint()
         self.upstream = None
         surplus = reader is not None and reader.rest
-        if answer.persistent and self.request_done and not surplus:
+        # An upstream that was not sent the whole body would take the next request for the rest of it.
+        if answer.persistent and self.request_done and not self._upstream_deaf and not surplus:
             self.worker.connections.keep(upstream, decision.lane.pool.idle_s)
         else:
             upstream.close()
@@ -434,7 +439,10 @@ class Exchange:
     def expired(self) -> None:
         """A limit of the route has passed. Whoever holds things up is to blame."""
         if self.downstream.is_full:
-            self.fail(ProxyError(Kind.CLIENT_GONE, "The client stopped reading."))
+            if self.downstream.takes_bytes():
+                self._await_upstream()
+            else:
+                self.fail(ProxyError(Kind.CLIENT_GONE, "The client stopped reading."))
         elif self._answer is not None:
             self.fail(ProxyError(Kind.IDLE_TIMEOUT, "The upstream stopped sending in the middle of its answer."))
         elif self.request_done:
@@ -464,7 +472,7 @@ class Exchange:
             self.downstream.transport.write(end_of_chunks(b""))
         self._finish()
 
-    def upstream_lost(self, exc: Exception | None) -> None:
+    def upstream_lost(self) -> None:
         upstream = self.upstream
         self.upstream = None
         if upstream is not None and self._replayable and upstream.reused and self._stale_retries == 0:

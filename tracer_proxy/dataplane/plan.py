@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from tracer_proxy.context.baggage import with_color
 from tracer_proxy.context.color import inbound_color
-from tracer_proxy.context.names import TRACE_FIELDS
+from tracer_proxy.context.names import BAGGAGE, TRACE_FIELDS, X_TRAFFIC_COLOR
 from tracer_proxy.errors import Kind
 from tracer_proxy.limits import LENGTH_DIGITS_MAX
 from tracer_proxy.routing.decision import Decision
@@ -20,6 +20,10 @@ from tracer_proxy.routing.table import Table
 from tracer_proxy.wire.fields import content_length
 from tracer_proxy.wire.repeat import Rest, names_in
 from tracer_proxy.wire.request import RequestHead
+
+CONTEXT_FIELDS = TRACE_FIELDS - {BAGGAGE, X_TRAFFIC_COLOR}
+FORWARDED_ELSEWHERE = frozenset((b"forwarded", b"x-real-ip", b"x-forwarded-port"))
+"""What other proxies say of a caller: passed on for trusted ones and to own agents only."""
 
 
 class Plan:
@@ -46,6 +50,7 @@ class Plan:
         "route",
         "table",
         "trace_fields",
+        "trusted",
     )
 
     def __init__(self, head: RequestHead, table: Table, *, peer: bytes, trusted: bool) -> None:
@@ -53,13 +58,14 @@ class Plan:
         values = head.fields.values
         self.head = head
         self.table = table
+        self.trusted = trusted
         self.route: Route | None = table.find(head)
         self.decision: Decision | None = None
         self.baggage = values.get(b"baggage", b"") if trusted else b""
         self.color = inbound_color(values) if trusted else b""
-        self.trace_fields = {name: values[name] for name in TRACE_FIELDS.intersection(values)} if trusted else {}
+        self.trace_fields = {name: values[name] for name in CONTEXT_FIELDS.intersection(values)} if trusted else {}
         """What there is to read a trace context from."""
-        self.is_last_hop = b"max-forwards" in values and _hops_are_used_up(head)
+        self.is_last_hop = b"max-forwards" in values and _count_hop_down(head)
         self.forwarded = _forwarded(head, peer, values if trusted else {})
         """Who called, and by what name."""
         self.passing: tuple[bytes, ...] = ()
@@ -88,7 +94,7 @@ class Plan:
             for name, start, value in zip(names, rest[1::2], values, strict=True)
             if name not in self.table.taken
         }
-        if self.head.upgrade or any(lines.count(line) != 1 for line in passing.values()):
+        if b"upgrade" in read or any(lines.count(line) != 1 for line in passing.values()):
             return False
         self._names = names
         self._traced_names = [name for name in names if name in self.trace_fields]
@@ -97,7 +103,7 @@ class Plan:
         self.passing = tuple(read[name] for name in passing)
         self.passing_lines = tuple(passing.values())
         ladder = self.route.ladder if self.route is not None else ()
-        self._session_varies = any(isinstance(rung, HeaderRung) and rung.name in passing for rung in ladder)
+        self._session_varies = any(isinstance(rung, HeaderRung) and rung.name in names for rung in ladder)
         return True
 
     def fill_in(self, values: Sequence[bytes]) -> None:
@@ -130,7 +136,8 @@ class Departure:
         head, lane, route = plan.head, decision.lane, decision.route
         target = route.path_out(head.path) + (b"?" + head.query if head.has_query else b"")
         self.start = head.method + b" " + target + b" HTTP/1.1\r\nHost: "
-        kept = [line for line in head.fields.lines if line.partition(b":")[0].lower() not in lane.removed]
+        removed = lane.removed if plan.trusted and route.egress is Egress.FULL else lane.removed | FORWARDED_ELSEWHERE
+        kept = [line for line in head.fields.lines if line.partition(b":")[0].lower() not in removed]
         via = b"Via: 1.1 tracer-proxy\r\n" if head.version_1_1 else b"Via: 1.0 tracer-proxy\r\n"
         lines = b"\r\n" + b"".join(line + b"\r\n" for line in kept) + lane.pool.header_block + via
         if route.egress is Egress.FULL:
@@ -147,9 +154,9 @@ def _template(lines: bytes, with_values: Sequence[bytes]) -> bytes:
     """``lines`` with a place for each value, in their order."""
     template = lines.replace(b"%", b"%%")
     for line in with_values:
-        name, _, _ = line.partition(b": ")
-        whole, open_ended = (b"\r\n" + text + b"\r\n" for text in (line, name + b": %b"))
-        template = template.replace(whole.replace(b"%", b"%%"), open_ended.replace(name, name.replace(b"%", b"%%")), 1)
+        escaped = line.replace(b"%", b"%%")
+        name, _, _ = escaped.partition(b": ")
+        template = template.replace(b"\r\n" + escaped + b"\r\n", b"\r\n" + name + b": %b\r\n", 1)
     return template
 
 
@@ -172,8 +179,8 @@ def _forwarded(head: RequestHead, peer: bytes, believed: Mapping[bytes, bytes]) 
     return block + b"X-Forwarded-Host: " + host + b"\r\n" if host else block
 
 
-def _hops_are_used_up(head: RequestHead) -> bool:
-    """RFC 9110 7.6.2, for the two methods it speaks of. Counts the hop down where there are more to come."""
+def _count_hop_down(head: RequestHead) -> bool:
+    """RFC 9110 7.6.2, for the two methods it speaks of. True when no hop is left and the request ends here."""
     limit = head.fields.values[b"max-forwards"]
     if head.method not in (b"OPTIONS", b"TRACE") or not limit.isdigit() or len(limit) > 9:
         return False

@@ -1,6 +1,7 @@
 """After a 101: bytes both ways, unread, with back-pressure; a close of one direction is passed on."""
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tracer_proxy.limits import LINGER_S
@@ -14,11 +15,19 @@ if TYPE_CHECKING:
 class Tunnel:
     """Two ends and their common idle limit."""
 
-    __slots__ = ("_idle_s", "_open_ends", "_worker", "deadline", "ends")
+    __slots__ = ("_idle_s", "_on_close", "_open_ends", "_worker", "deadline", "ends")
 
-    def __init__(self, worker: "Worker", client: asyncio.Transport, upstream: asyncio.Transport, idle_s: float) -> None:
+    def __init__(
+        self,
+        worker: "Worker",
+        client: asyncio.Transport,
+        upstream: asyncio.Transport,
+        idle_s: float,
+        on_close: Callable[[], None],
+    ) -> None:
         self._worker = worker
         self._idle_s = idle_s
+        self._on_close = on_close
         self._open_ends = 2
         near, far = End(self, client, upstream), End(self, upstream, client)
         self.ends = (near, far)
@@ -29,18 +38,18 @@ class Tunnel:
         self.touch()
 
     @classmethod
-    def between(cls, downstream: "Downstream", upstream: "Upstream", idle_s: float) -> None:
-        """Takes both connections over, with what the client sent ahead."""
+    def between(cls, downstream: "Downstream", upstream: "Upstream", idle_s: float, on_close: Callable[[], None]) -> None:
+        """Takes both connections over, with what the client sent ahead. ``on_close`` is called when both are closed."""
         worker = downstream.worker
         ahead = downstream.take_ahead()
         assert upstream.transport is not None
         worker.hand_over(downstream, upstream)
-        tunnel = cls(worker, downstream.transport, upstream.transport, idle_s)
+        tunnel = cls(worker, downstream.transport, upstream.transport, idle_s, on_close)
+        near, far = tunnel.ends
+        # Either side may have been full, or held back, before the switch; and what came ahead may fill the upstream anew.
+        near.transport.resume_reading()
         if ahead:
             upstream.transport.write(ahead)
-        near, far = tunnel.ends
-        # Either side may have been full, or held back, before the switch.
-        near.transport.resume_reading()
         if downstream.is_full:
             near.pause_writing()
         else:
@@ -63,6 +72,7 @@ class Tunnel:
         if not self._open_ends:
             self._worker.tunnels.discard(self)
             self._worker.clock.waiting.discard(self)
+            self._on_close()
 
 
 class End(asyncio.Protocol):

@@ -69,7 +69,7 @@ class Upstream(asyncio.Protocol):
         self.worker.upstreams.discard(self)
         exchange = self.exchange
         if exchange is not None:
-            exchange.upstream_lost(exc)
+            exchange.upstream_lost()
         else:
             self.worker.connections.forget(self)
 

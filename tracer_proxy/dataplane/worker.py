@@ -102,8 +102,7 @@ class Worker:
             server.close()
         self.connections.close_idle()
         for downstream in list(self.downstreams):
-            if downstream.exchange is None:
-                downstream.transport.close()
+            downstream.drain()
         end = self.loop.time() + grace_s
         # Looking is cheaper than telling: the hot path does not know that anybody waits for its last exchange.
         while self.under_way and self.loop.time() < end:  # noqa: ASYNC110

@@ -84,7 +84,7 @@ class Route:
         object.__setattr__(self, "seed", seed(self.name))
 
     def path_out(self, path: bytes) -> bytes:
-        if self.rewrite is None:
+        if self.rewrite is None or path == b"*":
             return path
         assert self.match.prefix is not None
         rest = path[len(self.match.prefix.rstrip(b"/")) :]

@@ -49,11 +49,11 @@ class Table:
         self.sample_threshold = sample_threshold
         self.trust = trust
         self.taken = TRACE_FIELDS | FORWARDED_FIELDS | FRAMING | HOP_BY_HOP | {b"host"}
-        """Names of headers that the proxy writes itself."""
+        """Names of headers that end here: the proxy writes its own, or none."""
         ladders = {rung.name for route in routes for rung in route.ladder if isinstance(rung, HeaderRung)}
         varying = (VARYING_FIELDS | ladders) - self.taken.difference(VARYING_FIELDS) - set(ruled)
         self.repeats = Repeats(varying)
-        watched = {AGENT_ID, b"expect", b"max-forwards", *watched, *varying}
+        watched = {AGENT_ID, b"max-forwards", *watched, *varying}
         self.request_fields = FieldReader(Kind.MALFORMED, self.taken, watched, fields_max=fields_max)
         self.response_fields = FieldReader(Kind.UPSTREAM_BROKEN, (b"x-trace-id-ext",))
         self._exact: dict[bytes, list[tuple[int, Route]]] = {}

@@ -125,7 +125,10 @@ class FieldReader:
                 passed.append(line)
                 continue
             name, value, passes = seen
-            values[name] = values[name] + b", " + value if name in values else value
+            if name in values:
+                # RFC 9110 5.3; cookies have their own separator (RFC 6265 5.4).
+                value = values[name] + (b"; " if name == b"cookie" else b", ") + value
+            values[name] = value
             if passes:
                 passed.append(passes)
         return fields

@@ -20,6 +20,11 @@ class HeadBuffer:
         self._skips_empty_line = kind is Kind.MALFORMED
         self.partial = bytearray()
 
+    @property
+    def has_begun(self) -> bool:
+        """Some of a head is there; an empty line in front of it is not."""
+        return not b"\r\n".startswith(bytes(self.partial[:3]))
+
     def feed(self, data: bytes) -> tuple[bytes, bytes] | None:
         partial = self.partial
         if not partial and not data.startswith(b"\r\n"):

@@ -23,7 +23,6 @@ class RequestHead:
 
     __slots__ = (
         "authority",
-        "expects_continue",
         "fields",
         "has_query",
         "length",
@@ -47,7 +46,6 @@ class RequestHead:
         self.persistent = version_1_1
         self.upgrade = b""
         """The protocols offered for an upgrade; empty when none, or when the request cannot be upgraded."""
-        self.expects_continue = False
 
     @property
     def host(self) -> bytes:
@@ -79,8 +77,6 @@ def read_request(raw: bytes, reader: FieldReader) -> RequestHead:
         drop_listed(fields, options)
     if b"content-length" in values or b"transfer-encoding" in values:
         head.length = _body_length(values, version_1_1)
-    if b"expect" in values:
-        head.expects_continue = version_1_1 and values[b"expect"].lower() == b"100-continue"
     if b"upgrade" in values and b"upgrade" in options and version_1_1 and head.length == 0:
         head.upgrade = _without_h2c(values[b"upgrade"])
     return head
