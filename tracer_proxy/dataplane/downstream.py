@@ -1,8 +1,10 @@
 """The side of a client: one connection, its requests one after the other."""
 
 import asyncio
+import fcntl
 import socket
 import struct
+import termios
 from typing import TYPE_CHECKING, cast
 
 from tracer_proxy.dataplane.exchange import Exchange
@@ -142,8 +144,13 @@ class Downstream(asyncio.Protocol):
             self.transport.abort()
 
     def takes_bytes(self) -> bool:
-        """Whether the client has taken something of what waits for it, since this was asked last."""
-        before, self._unsent_bytes = self._unsent_bytes, self.transport.get_write_buffer_size()
+        """Whether the client has taken something of what waits for it, since this was asked last.
+
+        What the kernel holds counts too: it may be megabytes, so that our own buffer stands still while a client reads.
+        """
+        descriptor = self.transport.get_extra_info("socket").fileno()
+        (in_kernel,) = struct.unpack("i", fcntl.ioctl(descriptor, termios.TIOCOUTQ, b"\0" * 4)) if descriptor >= 0 else (0,)
+        before, self._unsent_bytes = self._unsent_bytes, self.transport.get_write_buffer_size() + in_kernel
         return 0 < self._unsent_bytes != before
 
     # The exchange calls these.
