@@ -34,11 +34,10 @@ class Plan:
 
     __slots__ = (
         "_departures",
-        "_has_length",
-        "_names",
-        "_passing_names",
-        "_session_varies",
-        "_traced_names",
+        "_length_place",
+        "_passing_places",
+        "_sessions",
+        "_traced",
         "baggage",
         "color",
         "decision",
@@ -72,11 +71,11 @@ class Plan:
         """Values that change from head to head and go on, in the order of their lines."""
         self.passing_lines: tuple[bytes, ...] = ()
         """The lines they stood in when the head was read as a whole."""
-        self._names: list[bytes] = []
-        self._traced_names: list[bytes] = []
-        self._has_length = False
-        self._passing_names: list[bytes] = []
-        self._session_varies = False
+        # Where, among the values taken out of a head, those stand that somebody looks at.
+        self._traced: list[tuple[bytes, int]] = []
+        self._length_place: int | None = None
+        self._passing_places: list[int] = []
+        self._sessions: list[tuple[bytes, int]] = []
         self._departures: dict[tuple[Lane, bytes], Departure] = {}
 
     def expect_again(self, rest: Rest, values: Sequence[bytes]) -> bool:
@@ -96,28 +95,29 @@ class Plan:
         }
         if b"upgrade" in read or any(lines.count(line) != 1 for line in passing.values()):
             return False
-        self._names = names
-        self._traced_names = [name for name in names if name in self.trace_fields]
-        self._has_length = b"content-length" in names
-        self._passing_names = list(passing)
+        places = {name: place for place, name in enumerate(names)}
+        self._traced = [(name, places[name]) for name in names if name in self.trace_fields]
+        self._length_place = places.get(b"content-length")
+        self._passing_places = [places[name] for name in passing]
         self.passing = tuple(read[name] for name in passing)
         self.passing_lines = tuple(passing.values())
         ladder = self.route.ladder if self.route is not None else ()
-        self._session_varies = any(isinstance(rung, HeaderRung) and rung.name in names for rung in ladder)
+        rungs = [rung.name for rung in ladder if isinstance(rung, HeaderRung)]
+        self._sessions = [(name, places[name]) for name in rungs if name in places]
         return True
 
     def fill_in(self, values: Sequence[bytes]) -> None:
         """Makes the head that of the next request. Raises ``ProxyError`` for a length that is none."""
-        read = self.head.fields.values
-        read.update(zip(self._names, values, strict=True))
-        for name in self._traced_names:
-            self.trace_fields[name] = read[name]
-        if self._has_length:
-            self.head.length = content_length(read[b"content-length"], Kind.MALFORMED, LENGTH_DIGITS_MAX)
-        if self._passing_names:
-            self.passing = tuple([read[name] for name in self._passing_names])
-        if self._session_varies:
+        for name, place in self._traced:
+            self.trace_fields[name] = values[place]
+        if self._length_place is not None:
+            self.head.length = content_length(values[self._length_place], Kind.MALFORMED, LENGTH_DIGITS_MAX)
+        if self._passing_places:
+            self.passing = tuple([values[place] for place in self._passing_places])
+        if self._sessions:
             self.decision = None
+            for name, place in self._sessions:
+                self.head.fields.values[name] = values[place]
 
     def departure(self, decision: Decision) -> "Departure":
         key = decision.lane, decision.color

@@ -3,6 +3,8 @@
 from tracer_proxy.errors import Kind, ProxyError
 from tracer_proxy.limits import HEAD_BYTES_MAX
 
+_CARRIAGE_RETURN = 0x0D
+
 
 class HeadBuffer:
     """Collects the bytes of one head at a time.
@@ -23,7 +25,8 @@ class HeadBuffer:
     @property
     def has_begun(self) -> bool:
         """Some of a head is there; an empty line in front of it is not."""
-        return not b"\r\n".startswith(bytes(self.partial[:3]))
+        partial = self.partial
+        return bool(partial) and (len(partial) > 2 or partial[0] != _CARRIAGE_RETURN)
 
     def feed(self, data: bytes) -> tuple[bytes, bytes] | None:
         partial = self.partial
