@@ -104,3 +104,14 @@ async def test_repeated_answers_are_told_as_if_they_were_new(method: str) -> Non
     alone = {name: await told(name) for name in answers}
     for first, second in product(answers, repeat=2):
         assert await told(first, second, first) == alone[first] + alone[second] + alone[first], f"{first}, then {second}"
+
+
+async def test_heads_that_never_come_again_are_heard_as_they_are() -> None:
+    """After some of them in a row nobody looks for repetitions on that connection, and nobody may be able to tell that either."""
+    heads = [post(f"X-Unique: {number}", f"traceparent: {TRACE}") for number in range(20)]
+    async with upstream(answering(OK)) as endpoint, proxy(one_route(endpoint.url)) as running:
+        await say(running.port, b"".join(heads) + REQUESTS["session"] * 3 + CLOSE)
+    unique = [re.search(rb"X-Unique: (\d+)\r\n", head) for head in endpoint.heard[:20]]
+    assert [found and int(found[1]) for found in unique] == list(range(20))
+    assert all(TRACE.split("-")[1].encode() in head for head in endpoint.heard[:20])
+    assert [b"x-session-id: s1\r\n" in head for head in endpoint.heard[20:23]] == [True] * 3

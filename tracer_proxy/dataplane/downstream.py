@@ -15,12 +15,14 @@ from tracer_proxy.limits import (
     BODY_IDLE_S,
     DISCARD_BYTES_MAX,
     LINGER_S,
+    NEW_HEADS_IN_A_ROW_MAX,
     PIPELINED_BYTES_MAX,
     PLANNED_HEAD_BYTES_MAX,
     PLANS_PER_CONNECTION_MAX,
     WRITE_BUFFER_HIGH_BYTES,
     WRITE_BUFFER_LOW_BYTES,
 )
+from tracer_proxy.routing.table import Table
 from tracer_proxy.wire.head_buffer import HeadBuffer
 from tracer_proxy.wire.repeat import Rest
 from tracer_proxy.wire.request import read_request
@@ -39,6 +41,7 @@ class Downstream(asyncio.Protocol):
         "_closing",
         "_discarded_bytes",
         "_heads",
+        "_new_heads",
         "_plans",
         "_unsent_bytes",
         "deadline",
@@ -61,6 +64,8 @@ class Downstream(asyncio.Protocol):
         self.deadline = worker.clock.now + worker.settings.head_s
         self._heads = HeadBuffer(Kind.MALFORMED, worker.settings.head_bytes_max)
         self._plans: dict[Rest, Plan] = {}
+        self._new_heads = 0
+        """In a row, none of which had come before."""
         self._ahead: list[bytes] = []
         """What the client sent beyond the request under way."""
         self._ahead_bytes = 0
@@ -231,18 +236,27 @@ class Downstream(asyncio.Protocol):
         if self.worker.draining:
             raise ProxyError(Kind.DRAINING, "The proxy is stopping; send the request again, to its successor.")
         table = self.worker.table
+        if self._new_heads < NEW_HEADS_IN_A_ROW_MAX:
+            plan = self._plan_to_keep(raw, table)
+        else:
+            plan = Plan(read_request(raw, table.request_fields), table, peer=self.peer, trusted=self.trusted)
+        self.exchange = exchange = Exchange(self, plan)
+        exchange.begin(body)
+
+    def _plan_to_keep(self, raw: bytes, table: Table) -> Plan:
         rest, values = table.repeats.take_apart(raw)
         plan = self._plans.get(rest)
         if plan is not None and plan.table is table:
+            self._new_heads = 0
             plan.fill_in(values)
-        else:
-            plan = Plan(read_request(raw, table.request_fields), table, peer=self.peer, trusted=self.trusted)
-            if len(raw) <= PLANNED_HEAD_BYTES_MAX and plan.expect_again(rest, values):
-                if len(self._plans) >= PLANS_PER_CONNECTION_MAX:
-                    self._plans.clear()
-                self._plans[rest] = plan
-        self.exchange = exchange = Exchange(self, plan)
-        exchange.begin(body)
+            return plan
+        self._new_heads += 1
+        plan = Plan(read_request(raw, table.request_fields), table, peer=self.peer, trusted=self.trusted)
+        if len(raw) <= PLANNED_HEAD_BYTES_MAX and plan.expect_again(rest, values):
+            if len(self._plans) >= PLANS_PER_CONNECTION_MAX:
+                self._plans.clear()
+            self._plans[rest] = plan
+        return plan
 
     def _hold_back(self, data: bytes) -> None:
         self.give_back(data)

@@ -16,7 +16,7 @@ from tracer_proxy.routing.decision import Decision
 from tracer_proxy.routing.lane import Lane
 from tracer_proxy.routing.route import Egress, Route
 from tracer_proxy.routing.session import HeaderRung
-from tracer_proxy.routing.table import Table
+from tracer_proxy.routing.table import FORWARDED_FIELDS, Table
 from tracer_proxy.wire.fields import content_length
 from tracer_proxy.wire.repeat import Rest, names_in
 from tracer_proxy.wire.request import RequestHead
@@ -136,12 +136,13 @@ class Departure:
         head, lane, route = plan.head, decision.lane, decision.route
         target = route.path_out(head.path) + (b"?" + head.query if head.has_query else b"")
         self.start = head.method + b" " + target + b" HTTP/1.1\r\nHost: "
+        kept = head.fields.lines
         removed = lane.removed if plan.trusted and route.egress is Egress.FULL else lane.removed | FORWARDED_ELSEWHERE
-        kept = [line for line in head.fields.lines if line.partition(b":")[0].lower() not in removed]
+        if removed:
+            kept = [line for line in kept if line.partition(b":")[0].lower() not in removed]
         via = b"Via: 1.1 tracer-proxy\r\n" if head.version_1_1 else b"Via: 1.0 tracer-proxy\r\n"
-        lines = b"\r\n" + b"".join(line + b"\r\n" for line in kept) + lane.pool.header_block + via
-        if route.egress is Egress.FULL:
-            lines += plan.forwarded + _painted(plan, decision)
+        ours = plan.forwarded + _painted(plan, decision) if route.egress is Egress.FULL else b""
+        lines = b"\r\n".join((b"", *kept, lane.pool.header_block + via + ours))
         self._passing = [index for index, line in enumerate(plan.passing_lines) if line in kept]
         """Which of the plan's passing values go on by this lane."""
         self._lines = _template(lines, [plan.passing_lines[index] for index in self._passing]) if self._passing else lines
@@ -162,7 +163,7 @@ def _template(lines: bytes, with_values: Sequence[bytes]) -> bytes:
 
 def _painted(plan: Plan, decision: Decision) -> bytes:
     block = b"x-traffic-color: " + decision.color + b"\r\n" if decision.color else b""
-    if plan.table.injector.writes_baggage:
+    if (decision.color or plan.baggage) and plan.table.injector.writes_baggage:
         baggage = with_color(plan.baggage, decision.color)
         if baggage:
             block += b"baggage: " + baggage + b"\r\n"
@@ -171,9 +172,11 @@ def _painted(plan: Plan, decision: Decision) -> bytes:
 
 def _forwarded(head: RequestHead, peer: bytes, believed: Mapping[bytes, bytes]) -> bytes:
     """``believed`` are the fields of a trusted sender, which may be a proxy itself; else none."""
-    hops = b", ".join(filter(None, (believed.get(b"x-forwarded-for"), peer)))
-    scheme = believed.get(b"x-forwarded-proto", b"http")
-    host = believed.get(b"x-forwarded-host", head.authority)
+    hops, scheme, host = peer, b"http", head.authority
+    if not FORWARDED_FIELDS.isdisjoint(believed):
+        hops = b", ".join(filter(None, (believed.get(b"x-forwarded-for"), peer)))
+        scheme = believed.get(b"x-forwarded-proto", scheme)
+        host = believed.get(b"x-forwarded-host", host)
     block = b"X-Forwarded-For: " + hops + b"\r\n" if hops else b""
     block += b"X-Forwarded-Proto: " + scheme + b"\r\n"
     return block + b"X-Forwarded-Host: " + host + b"\r\n" if host else block
