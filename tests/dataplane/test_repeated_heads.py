@@ -107,7 +107,7 @@ async def test_repeated_answers_are_told_as_if_they_were_new(method: str) -> Non
 
 
 async def test_heads_that_never_come_again_are_heard_as_they_are() -> None:
-    """After some of them in a row nobody looks for repetitions on that connection, and nobody may be able to tell that either."""
+    """After some of them in a row nobody looks for repetitions on that connection; that must not show either."""
     heads = [post(f"X-Unique: {number}", f"traceparent: {TRACE}") for number in range(20)]
     async with upstream(answering(OK)) as endpoint, proxy(one_route(endpoint.url)) as running:
         await say(running.port, b"".join(heads) + REQUESTS["session"] * 3 + CLOSE)

@@ -163,3 +163,37 @@ async def test_draining_with_nothing_to_do_is_quick_and_quiet(tmp_path: Path) ->
         assert await running.exit_code() == 0
         assert [event["event"] for event in running.events] == ["ready", "draining", "stopped"]
         assert await running.rest() == b"", "nothing but events on stderr"
+
+
+async def test_a_request_that_was_half_there_is_told_to_come_again(tmp_path: Path) -> None:
+    """Whoever is still sending a head when the proxy stops gets an answer, not a closed connection."""
+    streaming = Streaming()
+    async with (
+        upstream(streaming.handle) as endpoint,
+        proxy_process(one_route(endpoint.url, listener="drain: 1h"), tmp_path) as running,
+        connection(running.port) as under_way,
+        connection(running.port) as (reader, writer),
+    ):
+        await begin(under_way)
+        writer.write(b"GET / HTTP/1.1\r\nHost:")
+        await asyncio.sleep(0.2)
+        running.send(signal.SIGTERM)
+        await running.event("draining")
+        # The event is written just before the drain begins.
+        await asyncio.sleep(0.2)
+        writer.write(b" t\r\n\r\n")
+        async with asyncio.timeout(WAIT_S):
+            answer = await reader.read(-1)
+        assert (status(answer), field(answer, "retry-after")) == (503, b"1")
+        assert b'"kind": "draining"' in answer
+        streaming.finish.set()
+        assert await running.exit_code() == 0
+
+
+async def test_a_hangup_is_answered_in_words_and_not_by_ending(tmp_path: Path) -> None:
+    """SIGHUP asks for a reload, which is not there yet."""
+    async with upstream(answering(OK)) as endpoint, proxy_process(one_route(endpoint.url), tmp_path) as running:
+        running.send(signal.SIGHUP)
+        told = await running.event("reload_refused")
+        assert "Restart" in told["message"]
+        assert status(await say(running.port, request())) == 200
