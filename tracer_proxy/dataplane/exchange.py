@@ -23,7 +23,7 @@ from tracer_proxy.errors import Kind, ProxyError
 from tracer_proxy.limits import INTERIM_RESPONSES_MAX, REPLAY_BYTES_MAX, SHOWN_PATH_BYTES_MAX
 from tracer_proxy.routing.decision import Decision, decide
 from tracer_proxy.routing.pool import Endpoint
-from tracer_proxy.wire.bodies import BodyReader, ChunkedBody, LengthBody, UntilCloseBody, chunk, end_of_chunks
+from tracer_proxy.wire.bodies import BodyReader, ChunkedBody, LengthBody, Reframed, UntilCloseBody, end_of_chunks, too_large
 from tracer_proxy.wire.request import IDEMPOTENT
 from tracer_proxy.wire.response import UNTIL_CLOSE, ResponseHead, protocol_was_offered
 
@@ -35,14 +35,12 @@ if TYPE_CHECKING:
 class Exchange:
     __slots__ = (
         "_answer",
-        "_answer_chunked",
-        "_answer_reader",
-        "_body_left",
+        "_answer_body",
         "_client_stays",
         "_interim_count",
         "_outbox",
         "_replayable",
-        "_request_reader",
+        "_request_body",
         "_stale_retries",
         "_upstream_deaf",
         "context",
@@ -73,8 +71,7 @@ class Exchange:
         self.endpoint: Endpoint | None = None
         self.decision: Decision | None = None
         self.request_done = length == 0
-        self._request_reader: BodyReader | None = None
-        self._body_left = 0
+        self._request_body: Reframed | None = None
         self._outbox = b""
         """Body bytes, framed for the upstream, that wait for a connection or may have to be sent again."""
         self._replayable = head.method in IDEMPOTENT
@@ -82,8 +79,7 @@ class Exchange:
         self._upstream_deaf = False
         """The upstream has answered with an error before the body ended: the rest of the body is of no use to it."""
         self._answer: ResponseHead | None = None
-        self._answer_reader: BodyReader | None = None
-        self._answer_chunked = False
+        self._answer_body: Reframed | None = None
         self._client_stays = head.persistent
         self._interim_count = 0
 
@@ -142,17 +138,17 @@ class Exchange:
         length = self.length
         allowed = self.decision.route.request_body_max
         if length is None:
-            self._request_reader = ChunkedBody(Kind.MALFORMED, self.table.request_fields)
+            chunks = ChunkedBody(Kind.MALFORMED, self.table.request_fields, allowed)
+            self._request_body = Reframed(chunks, chunked=True)
         elif allowed is not None and length > allowed:
-            raise self._too_large(allowed)
+            raise too_large(allowed)
         elif length == len(rest):
             # Most requests come in one piece.
             self._outbox = rest
             self.request_done = True
             return
         else:
-            self._request_reader = LengthBody(length)
-        self._body_left = -1 if allowed is None else allowed
+            self._request_body = Reframed(LengthBody(length), chunked=False)
         if rest:
             self._outbox = self._read_body(rest)
 
@@ -235,25 +231,14 @@ class Exchange:
 
     def _read_body(self, data: bytes) -> bytes:
         """The body bytes in ``data``, framed for the upstream."""
-        reader = self._request_reader
-        assert reader is not None
-        payload = reader.feed(data)
-        if self._body_left >= 0:
-            self._body_left -= len(payload)
-            if self._body_left < 0:
-                assert self.decision is not None
-                raise self._too_large(self.decision.route.request_body_max)
-        if reader.done:
+        body = self._request_body
+        assert body is not None
+        framed = body.feed(data)
+        if body.reader.done:
             self.request_done = True
-            if reader.rest:
-                self.downstream.give_back(reader.rest)
-        if self.length is not None:
-            return payload
-        framed = chunk(payload) if payload else b""
-        return framed + end_of_chunks(reader.trailers) if reader.done else framed
-
-    def _too_large(self, allowed: int | None) -> ProxyError:
-        return ProxyError(Kind.BODY_TOO_LARGE, f"The request body is larger than the {allowed} bytes this route allows.")
+            if body.reader.rest:
+                self.downstream.give_back(body.reader.rest)
+        return framed
 
     def _await_upstream(self) -> None:
         assert self.decision is not None
@@ -300,50 +285,38 @@ class Exchange:
         self._await_upstream()
 
     def _start_answer(self, answer: ResponseHead, rest: bytes) -> None:
-        self._answer = answer
-        self._client_stays = self.head.persistent and not self.worker.draining
-        length = answer.length
-        if length == len(rest) and self.request_done:
+        stays = self.head.persistent and self.request_done and not self.worker.draining
+        if answer.length == len(rest) and self.request_done:
             # Most answers that are not streamed come in one piece.
-            head = departure.response_head(self, answer, stays=self._client_stays, chunked=False)
+            self._answer, self._client_stays = answer, stays
+            head = departure.response_head(self, answer, stays=stays, chunked=False)
             self.downstream.transport.write(head + rest)
             self._finish()
             return
-        if length is None:
-            self._answer_reader = ChunkedBody(Kind.UPSTREAM_BROKEN, self.table.response_fields)
-        elif length == UNTIL_CLOSE:
-            self._answer_reader = UntilCloseBody()
-        else:
-            self._answer_reader = LengthBody(length)
-        if length is None or length == UNTIL_CLOSE:
-            # Chunks let a client of HTTP/1.1 tell a complete answer from one that broke off; to HTTP/1.0 only a close does.
-            self._answer_chunked = self.head.version_1_1
-            self._client_stays = self._client_stays and self._answer_chunked
-        if not self.request_done:
-            self._client_stays = False
-            self._upstream_deaf = answer.status >= 400
-        self._relay_answer(rest, departure.response_head(self, answer, stays=self._client_stays, chunked=self._answer_chunked))
+        # Chunks let a client of HTTP/1.1 tell a complete answer from one that broke off; to HTTP/1.0 only a close does.
+        endless = answer.length is None or answer.length == UNTIL_CLOSE
+        body = Reframed(self._reader_of(answer), chunked=endless and self.head.version_1_1)
+        # Read before the head goes out: of a body that is broken at once the client can still be told.
+        framed = body.feed(rest)
+        self._answer, self._answer_body = answer, body
+        self._client_stays = stays and (body.chunked or not endless)
+        self._upstream_deaf = answer.status >= 400 and not self.request_done
+        self._pass_answer(departure.response_head(self, answer, stays=self._client_stays, chunked=body.chunked) + framed)
 
-    def _relay_answer(self, data: bytes, head: bytes = b"") -> None:
-        reader = self._answer_reader
-        assert reader is not None
-        try:
-            payload = reader.feed(data)
-        except ProxyError:
-            if head:
-                # Nothing of the answer has gone out yet: the client can still be told.
-                self._answer = None
-            raise
-        if self._answer_chunked:
-            framed = chunk(payload) if payload else b""
-            if reader.done:
-                framed += end_of_chunks(reader.trailers)
-        else:
-            framed = payload
-        out = head + framed if head else framed
+    def _reader_of(self, answer: ResponseHead) -> BodyReader:
+        if answer.length is None:
+            return ChunkedBody(Kind.UPSTREAM_BROKEN, self.table.response_fields)
+        return UntilCloseBody() if answer.length == UNTIL_CLOSE else LengthBody(answer.length)
+
+    def _relay_answer(self, data: bytes) -> None:
+        assert self._answer_body is not None
+        self._pass_answer(self._answer_body.feed(data))
+
+    def _pass_answer(self, out: bytes) -> None:
+        assert self._answer_body is not None
         if out:
             self.downstream.transport.write(out)
-        if reader.done:
+        if self._answer_body.reader.done:
             self._finish()
         else:
             self._await_upstream()
@@ -370,13 +343,13 @@ class Exchange:
     # 6. Both connections go back.
 
     def _finish(self) -> None:
-        answer, upstream, reader, decision = self._answer, self.upstream, self._answer_reader, self.decision
+        answer, upstream, body, decision = self._answer, self.upstream, self._answer_body, self.decision
         assert answer is not None
         assert upstream is not None
         assert decision is not None
         self._release_endpoint()
         self.upstream = None
-        surplus = reader is not None and reader.rest
+        surplus = body is not None and body.reader.rest
         # An upstream that was not sent the whole body would take the next request for the rest of it.
         if answer.persistent and self.request_done and not self._upstream_deaf and not surplus:
             self.worker.connections.keep(upstream, decision.lane.pool.idle_s)
@@ -419,7 +392,8 @@ class Exchange:
             self.upstream = None
         downstream = self.downstream
         if self._answer is not None:
-            unframed = self._answer.length in (None, UNTIL_CLOSE) and not self._answer_chunked
+            endless = self._answer.length in (None, UNTIL_CLOSE)
+            unframed = endless and self._answer_body is not None and not self._answer_body.chunked
             downstream.break_off(reset=unframed or downstream.is_full)
             return
         keep = self.head.persistent and self.request_done
@@ -462,15 +436,10 @@ class Exchange:
 
     def upstream_ended(self) -> None:
         """The upstream has closed its side in good order: that completes a body which says so."""
-        reader = self._answer_reader
-        if isinstance(reader, UntilCloseBody):
-            reader.done = True
-            self._relay_answer_end()
-
-    def _relay_answer_end(self) -> None:
-        if self._answer_chunked:
-            self.downstream.transport.write(end_of_chunks(b""))
-        self._finish()
+        body = self._answer_body
+        if body is not None and isinstance(body.reader, UntilCloseBody):
+            body.reader.done = True
+            self._pass_answer(end_of_chunks(b"") if body.chunked else b"")
 
     def upstream_lost(self) -> None:
         upstream = self.upstream

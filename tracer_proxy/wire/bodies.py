@@ -70,6 +70,8 @@ class ChunkedBody:
     """A chunked body (RFC 9112 7.1), strict: CRLF only, hex digits only, no white space around the size."""
 
     __slots__ = (
+        "_bytes",
+        "_bytes_max",
         "_carry",
         "_fields",
         "_kind",
@@ -82,7 +84,8 @@ class ChunkedBody:
         "trailers",
     )
 
-    def __init__(self, kind: Kind, fields: FieldReader) -> None:
+    def __init__(self, kind: Kind, fields: FieldReader, bytes_max: int | None = None) -> None:
+        """``bytes_max`` bounds the chunks' data; a chunk that would go beyond it is refused at its size line."""
         self.done = False
         self.rest = b""
         self.trailers = b""
@@ -91,6 +94,8 @@ class ChunkedBody:
         self._carry = b""
         """The unfinished line, or the unfinished line end behind a chunk."""
         self._left = 0
+        self._bytes = 0
+        self._bytes_max = bytes_max
         self._pieces: list[bytes] = []
         self._trailer_bytes = 0
         self._step: Callable[[ChunkedBody, bytes, int], int] = ChunkedBody._size_line
@@ -122,6 +127,9 @@ class ChunkedBody:
         if semicolon and extension.translate(None, _VISIBLE):
             raise self._broken("A chunk extension holds a control byte.")
         self._left = int(size, 16)
+        self._bytes += self._left
+        if self._bytes_max is not None and self._bytes > self._bytes_max:
+            raise too_large(self._bytes_max)
         self._step = ChunkedBody._data if self._left else ChunkedBody._trailer_line
         return end + 2
 
@@ -178,6 +186,28 @@ class ChunkedBody:
 
     def _broken(self, message: str) -> ProxyError:
         return ProxyError(self._kind, message)
+
+
+class Reframed:
+    """A body read in one framing and written in another: in chunks, or as its bare bytes."""
+
+    __slots__ = ("chunked", "reader")
+
+    def __init__(self, reader: BodyReader, *, chunked: bool) -> None:
+        self.reader = reader
+        self.chunked = chunked
+
+    def feed(self, data: bytes) -> bytes:
+        """What ``data`` becomes on the other side; with the end of the body when it is complete."""
+        payload = self.reader.feed(data)
+        if not self.chunked:
+            return payload
+        framed = chunk(payload) if payload else b""
+        return framed + end_of_chunks(self.reader.trailers) if self.reader.done else framed
+
+
+def too_large(bytes_max: int) -> ProxyError:
+    return ProxyError(Kind.BODY_TOO_LARGE, f"The request body is larger than the {bytes_max} bytes this route allows.")
 
 
 def chunk(data: bytes) -> bytes:
