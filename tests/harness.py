@@ -5,12 +5,16 @@ handed to a function of the test, and ``say`` is a client that sends bytes as th
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from textwrap import dedent, indent
 
+from tracer_proxy.config.compile import DEFAULT_MOCK_LLM, compile_settings, compile_table
 from tracer_proxy.config.load import load_text
-from tracer_proxy.control.run import Running, start
+from tracer_proxy.control.sockets import address_of, bind, close
+from tracer_proxy.dataplane.failures import FailureLog, WriteEvent
+from tracer_proxy.dataplane.worker import Worker
+from tracer_proxy.mocks import llm
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 WAIT_S = 10.0
@@ -117,20 +121,40 @@ def one_route(*endpoints: str, route: str = "", top: str = "", pool: str = "", l
 
 
 class Proxy:
-    def __init__(self, running: Running) -> None:
-        self.running = running
-        self.port = int(running.proxy[0].rpartition(":")[2])
+    """A worker in this loop, on the addresses of its config."""
+
+    def __init__(self, worker: Worker, addresses: Sequence[str]) -> None:
+        self.worker = worker
+        self.port = int(addresses[0].rpartition(":")[2]) if ":" in addresses[0].removeprefix("unix:") else 0
         self.url = f"http://127.0.0.1:{self.port}"
+
+    def reload(self, config: str) -> None:
+        loaded = load_text(config, "test.yaml", {})
+        self.worker.take(compile_table(loaded, DEFAULT_MOCK_LLM), compile_settings(loaded.proxy))
 
 
 @asynccontextmanager
-async def proxy(config: str, *, grace_s: float = 0) -> AsyncIterator[Proxy]:
-    """A proxy by YAML, drained at the end."""
-    running = await start(load_text(config, "test.yaml", {}))
+async def proxy(config: str, *, grace_s: float = 0, write: WriteEvent | None = None) -> AsyncIterator[Proxy]:
+    """A proxy by YAML with its mock LLM, if it has one; drained at the end. ``write`` hears of failed exchanges."""
+    loaded = load_text(config, "test.yaml", {})
+    mock = await llm.serve(loaded.mocks.llm.listen) if loaded.mocks.llm else None
+    listeners, addresses = [], []
+    for address in loaded.proxy.listen:
+        bound = bind(address)
+        listeners += bound
+        addresses.append(address_of(bound[0], address))
+    tell = FailureLog(write).tell if write else None
+    table = compile_table(loaded, mock.address if mock else DEFAULT_MOCK_LLM)
+    worker = Worker(table, compile_settings(loaded.proxy), tell=tell)
+    for listener in listeners:
+        await worker.listen(listener)
     try:
-        yield Proxy(running)
+        yield Proxy(worker, addresses)
     finally:
-        await running.stop(grace_s)
+        await worker.drain(grace_s)
+        close(listeners)
+        if mock is not None:
+            await mock.stop()
 
 
 @asynccontextmanager

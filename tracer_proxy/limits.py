@@ -47,6 +47,37 @@ LISTEN_BACKLOG = 1024
 CLIENT_CONNECTIONS_MAX = 20_000
 IDLE_CONNECTIONS_PER_ENDPOINT_MAX = 256
 
+# Processes.
+WORKERS_MAX = 64
+LINK_FRAME_BYTES_MAX = 64 * MiB
+"""A table on its way to a worker: about 1 KiB a route."""
+LINK_BUFFER_BYTES_MAX = 1 * MiB
+"""What a worker holds for control; beyond it messages are dropped and counted."""
+LISTENERS_MAX = 64
+"""Sockets that the proxy listens on."""
+SUPERVISOR_MESSAGE_BYTES_MAX = 64 * KiB
+LINK_RECONNECT_S = 0.1
+REPORT_INTERVAL_S = 1.0
+"""Between two reports of a worker to control."""
+ASK_S = 0.5
+"""How long an admin request waits for workers to report; then it shows what they said last."""
+LOAD_S = 5.0
+"""How long a reload waits until every worker routes by the new table."""
+RESTART_DELAY_S = 0.1
+"""Before a process that died young is started again; doubled with each further death."""
+RESTART_DELAY_S_MAX = 10.0
+YOUNG_S = 5.0
+"""A process that dies before this age has died young."""
+KILL_S = 2.0
+"""What a process gets beyond its time to end before it is killed."""
+RETIRE_S = 3600.0
+"""How long a worker that is one too many may go on with its exchanges."""
+CONFIG_LOOK_S = 2.0
+"""How often the config file is looked at when the system tells of no change."""
+CONFIG_SETTLE_S = 0.2
+"""A change is read when the file has been quiet for this long."""
+ADMIN_BODY_BYTES_MAX = 64 * KiB
+
 # Waits in seconds. The defaults fit LLM calls: minutes until the first byte, never a limit on the whole of a stream.
 CLOCK_TICK_S = 0.1
 """How coarse every time limit is."""
@@ -60,6 +91,8 @@ BODY_IDLE_S = 300.0
 TUNNEL_IDLE_S = 3600.0
 LINGER_S = 2.0
 DRAIN_S = 10.0
+DRAIN_SERVE_S = 1.0
+"""How long a worker that drains still serves what comes on open connections: their clients cannot know yet."""
 FAILURE_LOG_INTERVAL_S = 1.0
 """Between two log lines about one kind of failure."""
 
@@ -132,6 +165,8 @@ DEMO_REQUEST_S = 10.0
 DEMO_STOP_S = 3.0
 
 assert WRITE_BUFFER_LOW_BYTES < WRITE_BUFFER_HIGH_BYTES
+assert LINK_RECONNECT_S < REPORT_INTERVAL_S
+assert RESTART_DELAY_S < RESTART_DELAY_S_MAX
 assert min(HEAD_S, CONNECT_S, UPSTREAM_IDLE_S, LINGER_S) > CLOCK_TICK_S
 assert TRAILER_BYTES_MAX <= HEAD_BYTES_MAX
 assert CHUNK_LINE_BYTES_MAX <= HEAD_BYTES_MAX

@@ -74,7 +74,7 @@ async def test_an_upload_that_had_to_wait_for_a_connection() -> None:
     ):
         writer.write(UPLOAD + b"A" * 1_000_000)
         await pour(writer)
-        assert held(running.running.worker) < HELD_AT_MOST
+        assert held(running.worker) < HELD_AT_MOST
 
 
 async def test_bytes_sent_ahead_of_a_tunnel() -> None:
@@ -82,7 +82,7 @@ async def test_bytes_sent_ahead_of_a_tunnel() -> None:
     async with deaf_endpoint(switching) as url, proxy(one_route(url)) as running, connection(running.port) as (_, writer):
         writer.write(b"GET / HTTP/1.1\r\nHost: t\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n")
         await pour(writer)
-        assert held(running.running.worker) < HELD_AT_MOST
+        assert held(running.worker) < HELD_AT_MOST
 
 
 async def test_an_endpoint_that_answered_without_reading_is_not_kept() -> None:
@@ -96,7 +96,7 @@ async def test_an_endpoint_that_answered_without_reading_is_not_kept() -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(UPLOAD)
         await pour(writer)
-        assert held(on.running.worker) < HELD_AT_MOST
+        assert held(on.worker) < HELD_AT_MOST
 
 
 async def test_slow_readers_get_all_of_a_complete_answer() -> None:

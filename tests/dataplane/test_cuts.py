@@ -109,7 +109,7 @@ class Stand:
 
     async def settled(self) -> None:
         """Until the proxy has let go of the client, and of every connection to the endpoint that is not at rest."""
-        worker = self.proxy.running.worker
+        worker = self.proxy.worker
         async with asyncio.timeout(WAIT_S):
             while worker.downstreams or len(worker.upstreams) > worker.connections.idle_count:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)

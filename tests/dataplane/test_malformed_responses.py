@@ -107,7 +107,7 @@ async def hear(port: int, asked: bytes, stand: Stand) -> tuple[bytes, bool]:
 
 async def nothing_left(running: Proxy) -> None:
     """Until the worker is as it was before: no client, no upstream connection, no wait, nothing counted as under way."""
-    worker = running.running.worker
+    worker = running.worker
     endpoints = [endpoint for lane in worker.table.routes[0].split.lanes for endpoint in lane.pool.endpoints]
     async with asyncio.timeout(WAIT_S):
         while worker.downstreams or worker.upstreams or worker.tunnels:  # noqa: ASYNC110

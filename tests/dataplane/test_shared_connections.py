@@ -45,7 +45,7 @@ async def test_refused_requests_leave_the_endpoints_counter_alone() -> None:
         await say(running.port, b"POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n")
         await say(running.port, b"OPTIONS / HTTP/1.1\r\nHost: t\r\nMax-Forwards: 0\r\n\r\n")
         await say(running.port, request())
-        (endpoint,) = running.running.worker.table.routes[0].split.lanes[0].pool.endpoints
+        (endpoint,) = running.worker.table.routes[0].split.lanes[0].pool.endpoints
         assert endpoint.pending == 0
 
 

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from aiohttp import ClientSession
 from harness import WAIT_S
 
 COMMAND = [sys.executable, "-m", "tracer_proxy"]
@@ -23,6 +24,7 @@ class ProxyProcess:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
+        self.admin_port = 0
         self.events: list[dict[str, Any]] = []
         """What it has logged so far, as far as it was waited for."""
         self.ready: dict[str, Any] = {}
@@ -42,6 +44,19 @@ class ProxyProcess:
             self.events.append(json.loads(line))
             if self.events[-1]["event"] == name:
                 return self.events[-1]
+
+    async def ask(self, path: str, method: str = "GET", document: object = None, **headers: str) -> tuple[int, Any]:
+        """The status and the JSON document that the admin port answers with."""
+        url = f"http://127.0.0.1:{self.admin_port}{path}"
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        async with ClientSession() as session, session.request(method, url, json=document, headers=named) as answer:
+            return answer.status, await answer.json()
+
+    async def pid_of(self, process: str) -> int:
+        """Of a process that runs: ``control``, ``worker 1``, ..."""
+        _, shown = await self.ask("/api/status")
+        (pid,) = (each["pid"] for each in shown["processes"] if each["name"] == process)
+        return int(pid)
 
     async def rest(self) -> bytes:
         """What else it writes to stderr until it ends."""
@@ -67,18 +82,36 @@ class ProxyProcess:
 async def proxy_process(config: str, folder: Path) -> AsyncIterator[ProxyProcess]:
     """``tracer-proxy run`` on this YAML until the block ends."""
     path = config_file(config, folder)
+    async with running_file(path) as proxy:
+        yield proxy
+
+
+@asynccontextmanager
+async def running_file(path: Path, **environment: str) -> AsyncIterator[ProxyProcess]:
+    """``tracer-proxy run`` on a config file until the block ends."""
     process = await asyncio.create_subprocess_exec(
-        *COMMAND, "run", "--config", str(path), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+        *COMMAND,
+        "run",
+        "--config",
+        str(path),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+        env=os.environ | environment,
     )
     proxy = ProxyProcess(process)
     try:
         proxy.ready = await proxy.event("ready")
-        proxy.port = int(proxy.ready["proxy"][0].rpartition(":")[2])
+        proxy.port = _port(proxy.ready["proxy"][0])
+        proxy.admin_port = _port(proxy.ready["admin"] or "")
         yield proxy
     finally:
         if process.returncode is None:
             process.kill()
         await process.communicate()
+
+
+def _port(address: str) -> int:
+    return int(address.rpartition(":")[2]) if address and not address.startswith("unix:") else 0
 
 
 def config_file(config: str, folder: Path) -> Path:

@@ -1,11 +1,12 @@
 """A colour decides the lane, and goes on to the next hop in one coherent form."""
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from harness import Proxy, Upstream, answering, body_of, field, proxy, request, say, upstream
+from proxy_process import proxy_process
 
 STABLE = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nstable"
 CANARY = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\ncanary"
@@ -111,12 +112,13 @@ async def test_an_untrusted_callers_colour_is_not_believed_but_rules_still_hold(
         assert await lane(running, "x-canary: 1") == "canary"
 
 
-async def test_the_admin_port_shows_the_lanes() -> None:
-    async with two_lanes() as (running, _stable, _canary):
-        assert running.running.admin is not None
-        port = int(running.running.admin.rpartition(":")[2])
-        answer = await say(port, request("GET /api/routes HTTP/1.1"))
-    (route,) = json.loads(body_of(answer))
+async def test_the_admin_port_shows_the_lanes(tmp_path: Path) -> None:
+    async with (
+        upstream(answering(STABLE)) as stable,
+        upstream(answering(CANARY)) as canary,
+        proxy_process(config(stable, canary), tmp_path) as running,
+    ):
+        _, (route,) = await running.ask("/api/routes")
     assert [(shown["name"], shown["weight"], shown["colors"], shown["baseline"]) for shown in route["lanes"]] == [
         ("stable", 50.0, [], True),
         ("canary", 50.0, ["canary"], False),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import socket
 from pathlib import Path
 
@@ -21,9 +22,7 @@ from harness import (
     status,
     upstream,
 )
-
-from tracer_proxy.config.load import load_text
-from tracer_proxy.control.run import start
+from proxy_process import proxy_process
 
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: chatter\r\n\r\n"
 
@@ -39,7 +38,7 @@ async def test_nagle_is_off_on_both_sides() -> None:
         writer.write(OK)
 
     async with upstream(handle) as endpoint, proxy(one_route(endpoint.url)) as running:
-        worker = running.running.worker
+        worker = running.worker
         answer = asyncio.ensure_future(say(running.port, request()))
         async with asyncio.timeout(WAIT_S):
             await asked.wait()
@@ -58,7 +57,7 @@ async def test_kept_connections_are_used_again_last_in_first_out() -> None:
         for _ in range(20):
             await say(running.port, request())
         assert endpoint.connections == opened
-        assert running.running.worker.connections.idle_count == opened
+        assert running.worker.connections.idle_count == opened
 
 
 @pytest.mark.parametrize("ended", [b"Connection: close", b"Connection: Close, x"])
@@ -81,7 +80,7 @@ async def test_one_connection_too_many_is_told_so_and_a_place_that_is_free_again
         connection(running.port) as leaving,
         connection(running.port) as staying,
     ):
-        worker = running.running.worker
+        worker = running.worker
         for reader, writer in (leaving, staying):
             writer.write(request(close=False))
             assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200 ")
@@ -132,7 +131,7 @@ async def test_a_client_that_leaves_is_left_by_the_proxy_too(phase: str) -> None
         proxy(one_route(endpoint.url)) as running,
         connection(running.port) as (_, writer),
     ):
-        worker = running.running.worker
+        worker = running.worker
         left_out = b"Content-Length: 10\r\n" if phase == "in the request" else b""
         writer.write(b"POST / HTTP/1.1\r\nHost: t\r\n" + left_out + b"\r\n")
         async with asyncio.timeout(WAIT_S):
@@ -154,13 +153,14 @@ async def test_unix_sockets_on_both_sides(tmp_path: Path) -> None:
     endpoint = Upstream(handle)
     server = await asyncio.start_unix_server(endpoint._serve, agent)
     config = one_route(f"unix:{agent}", top="trust: [10.9.0.0/16]").replace("127.0.0.1:0", f"'unix:{front}'")
-    running = await start(load_text(config, "test.yaml", {}))
-    reader, writer = await asyncio.open_unix_connection(front)
-    writer.write(request("GET / HTTP/1.1", "x-traffic-color: canary", "x-forwarded-for: 10.1.1.1"))
-    async with asyncio.timeout(WAIT_S):
-        assert (await reader.read(-1)).endswith(b"\r\n\r\nok")
-    writer.close()
-    await running.stop(0)
+    async with proxy_process(config, tmp_path) as running:
+        reader, writer = await asyncio.open_unix_connection(front)
+        writer.write(request("GET / HTTP/1.1", "x-traffic-color: canary", "x-forwarded-for: 10.1.1.1"))
+        async with asyncio.timeout(WAIT_S):
+            assert (await reader.read(-1)).endswith(b"\r\n\r\nok")
+        writer.close()
+        running.send(signal.SIGTERM)
+        assert await running.exit_code() == 0
     server.close()
     head = endpoint.heard[0]
     assert field(head, "host") == b"localhost"

@@ -22,6 +22,8 @@ from harness import (
 )
 from proxy_process import proxy_process
 
+from tracer_proxy.limits import DRAIN_SERVE_S
+
 FIRST = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n"
 LAST = b"4\r\nlast\r\n0\r\n\r\n"
 CUT_OFF = (ConnectionError, asyncio.IncompleteReadError)
@@ -113,7 +115,7 @@ async def test_an_answer_that_begins_while_draining_ends_its_connection() -> Non
     async with upstream(handle) as endpoint, proxy(one_route(endpoint.url)) as running, asyncio.timeout(WAIT_S):
         answer = asyncio.ensure_future(say(running.port, request(close=False) + request("GET /next HTTP/1.1")))
         await asked.wait()
-        drained = asyncio.ensure_future(running.running.worker.drain(WAIT_S))
+        drained = asyncio.ensure_future(running.worker.drain(WAIT_S))
         await asyncio.sleep(0)
         answer_now.set()
         heard = await answer
@@ -129,7 +131,7 @@ async def test_a_slow_reader_gets_the_end_of_an_answer_that_is_over() -> None:
     async def handle(endpoint: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await endpoint.head(reader)
         writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-        (side,) = running.running.worker.downstreams
+        (side,) = running.worker.downstreams
         # In steps below the size at which the proxy stops reading, until the kernel takes no more for the client.
         while side.transport.get_write_buffer_size() == 0:
             writer.write(b"18000\r\n" + b"x" * 0x18000 + b"\r\n")
@@ -143,7 +145,7 @@ async def test_a_slow_reader_gets_the_end_of_an_answer_that_is_over() -> None:
         connection(running.port) as (reader, writer),
         asyncio.timeout(WAIT_S),
     ):
-        worker = running.running.worker
+        worker = running.worker
         writer.write(request(close=False))
         while not worker.exchanges or any(side.exchange for side in worker.downstreams):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
@@ -179,8 +181,8 @@ async def test_a_request_that_was_half_there_is_told_to_come_again(tmp_path: Pat
         await asyncio.sleep(0.2)
         running.send(signal.SIGTERM)
         await running.event("draining")
-        # The event is written just before the drain begins.
-        await asyncio.sleep(0.2)
+        # Until then it would still be served.
+        await asyncio.sleep(DRAIN_SERVE_S + 0.5)
         writer.write(b" t\r\n\r\n")
         async with asyncio.timeout(WAIT_S):
             answer = await reader.read(-1)
@@ -190,10 +192,23 @@ async def test_a_request_that_was_half_there_is_told_to_come_again(tmp_path: Pat
         assert await running.exit_code() == 0
 
 
-async def test_a_hangup_is_answered_in_words_and_not_by_ending(tmp_path: Path) -> None:
-    """SIGHUP asks for a reload, which is not there yet."""
-    async with upstream(answering(OK)) as endpoint, proxy_process(one_route(endpoint.url), tmp_path) as running:
-        running.send(signal.SIGHUP)
-        told = await running.event("reload_refused")
-        assert "Restart" in told["message"]
-        assert status(await say(running.port, request())) == 200
+async def test_what_comes_on_open_connections_just_then_is_served(tmp_path: Path) -> None:
+    """Their clients cannot know yet; the answer tells them."""
+    async with (
+        upstream(answering(OK)) as endpoint,
+        proxy_process(one_route(endpoint.url), tmp_path) as running,
+        connection(running.port) as kept,
+        connection(running.port) as new,
+    ):
+        kept[1].write(request(close=False))
+        await kept[0].readuntil(b"\r\n\r\nok")
+        running.send(signal.SIGTERM)
+        await running.event("draining")
+        # The worker hears of it in its own time.
+        await asyncio.sleep(0.2)
+        for reader, writer in (kept, new):
+            writer.write(request(close=False))
+            async with asyncio.timeout(WAIT_S):
+                answer = await reader.read(-1)
+            assert (status(answer), field(answer, "connection")) == (200, b"close")
+        assert await running.exit_code() == 0

@@ -5,7 +5,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from harness import OK, answering, body_of, one_route, request, say, status, upstream
+from harness import OK, answering, one_route, request, say, status, upstream
 from proxy_process import command, config_file, proxy_process
 
 BAD = """
@@ -27,10 +27,11 @@ async def test_it_says_where_it_listens_and_serves_there(tmp_path: Path) -> None
         async with proxy_process(config, tmp_path) as running:
             ready = running.ready
             assert status(await say(running.port, request())) == 200
-            ports = {name: int(ready[name].rpartition(":")[2]) for name in ("admin", "mock_llm")}
-            assert body_of(await say(ports["admin"], request("GET /readyz HTTP/1.1"))) == b'{"status": "ready"}'
-            shown = json.loads(body_of(await say(ports["admin"], request("GET /api/status HTTP/1.1"))))
-            assert b'"object"' in await say(ports["mock_llm"], request("GET /v1/models HTTP/1.1"))
+            ready_now = {"status": "ready", "workers": {"wanted": 1, "ready": 1}, "crash_loops": {}}
+            assert await running.ask("/readyz") == (200, ready_now)
+            _, shown = await running.ask("/api/status")
+            mock_port = int(ready["mock_llm"].rpartition(":")[2])
+            assert b'"object"' in await say(mock_port, request("GET /v1/models HTTP/1.1"))
     assert ready["proxy"] == [f"127.0.0.1:{running.port}", f"unix:{tmp_path}/proxy.sock"]
     assert (shown["exchanges"], shown["under_way"], shown["errors"]) == (1, 0, {})
 

@@ -153,7 +153,7 @@ async def test_an_answer_that_stops_midway_is_broken_off(head: bytes) -> None:
         answer = await say(running.port, request())
         async with asyncio.timeout(WAIT_S):
             await stalling.closed.wait()
-        assert running.running.worker.errors == {"idle_timeout": 1}
+        assert running.worker.errors == {"idle_timeout": 1}
     assert b"half" in answer
     assert not answer.endswith(b"0\r\n\r\n")
 
@@ -235,7 +235,7 @@ async def test_a_client_that_stops_reading_costs_the_upstream_nothing() -> None:
             client.sendall(request())
             async with asyncio.timeout(WAIT_S):
                 await gone.wait()
-        assert running.running.worker.errors == {"client_gone": 1}
+        assert running.worker.errors == {"client_gone": 1}
 
 
 async def test_an_idle_connection_to_an_endpoint_is_closed_after_its_limit() -> None:
@@ -250,4 +250,4 @@ async def test_an_idle_connection_to_an_endpoint_is_closed_after_its_limit() -> 
         assert status(await say(running.port, request())) == 200
         async with asyncio.timeout(WAIT_S):
             await closed.wait()
-        assert running.running.worker.connections.idle_count == 0
+        assert running.worker.connections.idle_count == 0

@@ -1,10 +1,7 @@
 """``tracer-proxy explain``: where one request would go, and why, without sending it."""
 
 import json
-import random
-import secrets
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import click
 from rich.console import Console
@@ -12,10 +9,10 @@ from rich.text import Text
 
 from tracer_proxy.cli.config_file import load_or_exit, profile_option
 from tracer_proxy.config.compile import DEFAULT_MOCK_LLM, compile_table
+from tracer_proxy.control.question import Question, WrongQuestion
 from tracer_proxy.errors import ProxyError
-from tracer_proxy.routing.explain import Explanation, explain
-from tracer_proxy.routing.table import Table
-from tracer_proxy.wire.request import RequestHead, read_request
+from tracer_proxy.routing.explain import Explanation
+from tracer_proxy.wire.request import RequestHead
 
 
 @click.command(name="explain")
@@ -42,44 +39,20 @@ def command(
     """Say which route, colour, lane and endpoint URL would get, step by step. URL is a path or a whole http URL."""
     config = load_or_exit(path, profile)
     table = compile_table(config, config.mocks.llm.listen if config.mocks.llm else DEFAULT_MOCK_LLM)
+    question = Question(url, method, headers, body, peer)
     try:
-        head = read_request(
-            _head_bytes(url, method or ("GET" if body is None else "POST"), headers, body), table.request_fields
-        )
+        head = question.head(table)
+        explanation = question.explained(table, head)
+    except WrongQuestion as error:
+        raise click.UsageError(str(error)) from None
     except ProxyError as error:
         raise click.ClickException(f"The proxy would answer {error.status}: {error.message}") from None
-    explanation = explain(
-        table, head, trusted=_trusted(table, peer), new_trace_id=secrets.token_hex(16).encode(), dice=random.random
-    )
     if as_json:
         click.echo(json.dumps(explanation.as_json(), indent=2, ensure_ascii=False))
     else:
         _print(explanation, head)
     if explanation.answer["route"] is None:
         raise SystemExit(1)
-
-
-def _trusted(table: Table, peer: str) -> bool:
-    try:
-        return table.trust.believes(peer)
-    except ValueError:
-        raise click.BadParameter(f"{peer!r} is not an IP address.", param_hint="--from") from None
-
-
-def _head_bytes(url: str, method: str, headers: tuple[str, ...], body: str | None) -> bytes:
-    """The head as a client would send it."""
-    parts = urlsplit(url)
-    if not url.startswith("/") and parts.scheme not in ("http", "https"):
-        raise click.BadParameter(f"{url!r} must start with / or http://; did you mean /{url.lstrip('/')}?", param_hint="URL")
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    names = {header.partition(":")[0].strip().lower() for header in headers}
-    lines = [f"{method} {target} HTTP/1.1"]
-    if "host" not in names:
-        lines.append(f"Host: {parts.netloc or 'localhost'}")
-    lines += [header.strip() for header in headers]
-    if body is not None and "content-length" not in names:
-        lines.append(f"Content-Length: {len(body.encode())}")
-    return "\r\n".join(lines).encode()
 
 
 def _print(explanation: Explanation, head: RequestHead) -> None:

@@ -4,11 +4,9 @@ import sys
 from pathlib import Path
 
 import click
-import uvloop
 
-from tracer_proxy.cli.config_file import load_or_exit, profile_option
-from tracer_proxy.control.events import Events
-from tracer_proxy.control.run import CannotListen, run
+from tracer_proxy.cli.config_file import profile_option
+from tracer_proxy.control import supervisor
 
 
 @click.command(name="run")
@@ -19,12 +17,7 @@ from tracer_proxy.control.run import CannotListen, run
 def command(path: Path, profile: str | None) -> None:
     """Run the proxy, and the mocks if the config has some.
 
-    Logs one JSON line per event on stderr; the line with "event": "ready" says where it listens. SIGTERM or Ctrl-C drains.
+    Logs one JSON line per event on stderr; the line with "event": "ready" says where it listens. SIGTERM or Ctrl-C drains,
+    a second one hurries; SIGHUP reads the file again, which a change of the file does too.
     """
-    config = load_or_exit(path, profile)
-    events = Events()
-    try:
-        uvloop.run(run(config, events))
-    except CannotListen as error:
-        events.write("failed", "error", f"Cannot listen on {error}. Change the address or stop what uses it.")
-        sys.exit(1)
+    sys.exit(supervisor.run(path, profile))

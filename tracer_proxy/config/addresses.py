@@ -71,12 +71,6 @@ def read_listen(value: object) -> str:
     return str(value)
 
 
-def _read_local_listen(value: object) -> str:
-    if not split_listen(read_listen(value)).is_local:
-        raise wrong("expected a loopback address or a Unix socket, the only ones this version allows: 127.0.0.1:8081")
-    return str(value)
-
-
 def _read_host_pattern(value: object) -> str:
     expectation = "a host name without port, such as api.example.com or *.example.com"
     host = text(value, expectation).lower()
@@ -141,7 +135,6 @@ def _read_network(value: object) -> str:
 _LISTEN_SCHEMA = {"type": "string", "pattern": r"^(unix:/.+|.+:\d{1,5})$"}
 _ENDPOINT_SCHEMA = {"type": "string", "pattern": r"^(https?://[^/?#@]+/?|unix:/.+)$"}
 
-LocalListen = Annotated[str, Form("local address", _read_local_listen, _LISTEN_SCHEMA)]
 Listen = Annotated[str, Form("address", read_listen, _LISTEN_SCHEMA)]
 EndpointUrl = Annotated[Endpoint, Form("endpoint", _read_endpoint, _ENDPOINT_SCHEMA)]
 Network = Annotated[str, Form("network", _read_network, {"type": "string"})]

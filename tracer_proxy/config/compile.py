@@ -54,6 +54,7 @@ def compile_settings(proxy: ProxyConfig) -> Settings:
         keep_alive_s=proxy.timeouts.keep_alive,
         head_bytes_max=proxy.limits.head,
         connections_max=proxy.limits.connections,
+        drain_s=proxy.drain,
     )
 
 

@@ -87,7 +87,9 @@ def _shown(value: Any, location: Location, *, is_key: bool) -> str:
 
 
 def _is_secret(location: Location) -> bool:
-    """Whether the value belongs to a header of a pool, a cookie, or a header or parameter with a telling name."""
+    """Whether it is a token, or the value of a pool's header, a cookie, or a header or parameter with a telling name."""
+    if location[-1:] == ("token",):
+        return True
     for kind, name in pairwise(location):
         if kind in ("headers", "cookie") or (kind in ("header", "query") and _SECRET.search(str(name))):
             return True

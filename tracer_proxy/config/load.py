@@ -32,7 +32,7 @@ def load_text(text: str, file_name: str, environ: Mapping[str, str], profile: st
 
 def read(path: Path, environ: Mapping[str, str], profile: str | None = None) -> Loaded:
     """As ``load``, with the places of all values."""
-    return read_text(_text_of(path), str(path), environ, profile)
+    return read_text(text_of(path), str(path), environ, profile)
 
 
 def read_text(text: str, file_name: str, environ: Mapping[str, str], profile: str | None = None) -> Loaded:
@@ -49,7 +49,8 @@ def read_text(text: str, file_name: str, environ: Mapping[str, str], profile: st
     return Loaded(salvaged.config, document)
 
 
-def _text_of(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """What stands in a file. Raises ``ConfigError`` if it cannot be read or is not UTF-8."""
     try:
         with path.open("rb") as file:
             content = file.read(CONFIG_BYTES_MAX + 1)

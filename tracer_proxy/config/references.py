@@ -21,7 +21,7 @@ class Complaint:
 
 def complaints(config: Config) -> list[Complaint]:
     """Everything that does not fit together, in no particular order."""
-    found = [*_listeners(config), *_pools(config)]
+    found = [*_listeners(config), *_admin(config), *_pools(config)]
     for index, rule in enumerate(config.coloring):
         found += _when(rule.when, ("coloring", index, "when"))
     found += _repeated((route.name, ("routes", index, "name")) for index, route in enumerate(config.routes))
@@ -45,6 +45,13 @@ def _listeners(config: Config) -> Iterator[Complaint]:
             location
         ):
             yield Complaint(location, f"found {written!r}: {earlier} listens there already; give each its own address")
+
+
+def _admin(config: Config) -> Iterator[Complaint]:
+    admin = config.admin
+    if admin and admin.token is None and not split_listen(admin.listen).is_local:
+        message = f"found {admin.listen!r}: anybody there could change the proxy; add admin.token, or listen on 127.0.0.1"
+        yield Complaint(("admin", "listen"), message, (("admin", "token"),))
 
 
 def _pools(config: Config) -> Iterator[Complaint]:

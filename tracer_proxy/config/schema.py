@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from tracer_proxy.config.addresses import Listen, LocalListen, Network
+from tracer_proxy.config.addresses import Listen, Network
 from tracer_proxy.config.part import Part
 from tracer_proxy.config.routes import ColorRule, Pool, Route
 from tracer_proxy.config.values import (
@@ -21,6 +21,7 @@ from tracer_proxy.config.values import (
     number,
     number_form,
     size_form,
+    text_form,
     wrong,
 )
 from tracer_proxy.limits import (
@@ -31,6 +32,7 @@ from tracer_proxy.limits import (
     HEAD_BYTES_MAX,
     HEAD_FIELDS_MAX,
     HEAD_S,
+    WORKERS_MAX,
     KiB,
 )
 
@@ -48,7 +50,10 @@ def _one_form(name: str, complaint: str) -> Form:
 
 
 Version = Annotated[Literal[1], _one_form("`1`", "expected 1, the only version of the format there is")]
-Workers = Annotated[int, _one_form("`1`", "expected 1: this version runs in one process, so start several for more")]
+Workers = Annotated[int, number_form(1, WORKERS_MAX, whole=True)]
+AdminToken = Annotated[
+    str, text_form("token", r"[!-~]{16,256}", "a token of 16 to 256 visible ASCII characters, best from the environment")
+]
 Exporter = Annotated[Literal["none"], choice_form("none", later=("jaeger", "otlp", "console"))]
 Injected = Annotated[
     Literal["tracecontext", "baggage", "b3", "b3multi"], choice_form("tracecontext", "baggage", "b3", "b3multi")
@@ -82,16 +87,21 @@ class Proxy(Part):
     listen: Annotated[tuple[Listen, ...], OneOrMany()] = Field(
         ("127.0.0.1:8080",), min_length=1, description="One address or several: `host:port` or `unix:/path`."
     )
-    workers: Workers = Field(1, description="Processes that move bytes; one in this version.")
+    workers: Workers = Field(1, description="Processes that move bytes; one is enough for most agents.")
     timeouts: ProxyTimeouts = Field(default_factory=ProxyTimeouts, description="How long to wait for clients.")
     limits: ProxyLimits = Field(default_factory=ProxyLimits, description="What clients may cost.")
     drain: Duration = Field(DRAIN_S, description="How long exchanges under way may go on after SIGTERM.")
 
 
 class Admin(Part):
-    """The admin port: health and status."""
+    """The admin port: health, status, metrics, and changes while it runs."""
 
-    listen: LocalListen = Field(description="A loopback address or `unix:/path`.")
+    listen: Listen = Field(description="`host:port` or `unix:/path`; beyond loopback it needs a token.")
+    token: AdminToken | None = Field(
+        None,
+        repr=False,
+        description="What a request must show as `authorization: Bearer TOKEN`, but for `/healthz` and `/readyz`.",
+    )
 
 
 class Tracing(Part):

@@ -40,7 +40,7 @@ class Connections:
             idle = self._idle[upstream.endpoint] = []
         # An endpoint that answered without reading all it was sent is not at rest.
         unsent = upstream.transport is None or upstream.transport.get_write_buffer_size() > 0
-        if unsent or len(idle) >= IDLE_CONNECTIONS_PER_ENDPOINT_MAX or self._worker.draining:
+        if unsent or len(idle) >= IDLE_CONNECTIONS_PER_ENDPOINT_MAX or self._worker.leaving:
             upstream.close()
             return
         upstream.rest(self._worker.clock.now + idle_s)

@@ -82,16 +82,15 @@ class Downstream(asyncio.Protocol):
         self.transport.set_write_buffer_limits(WRITE_BUFFER_HIGH_BYTES, WRITE_BUFFER_LOW_BYTES)
         worker.downstreams.add(self)
         worker.clock.waiting.add(self)
-        if transport.get_extra_info("socket").family == socket.AF_UNIX:
-            self.trusted = worker.table.trust.believes(None)
-        elif name := transport.get_extra_info("peername"):
+        if transport.get_extra_info("socket").family != socket.AF_UNIX:
+            name = transport.get_extra_info("peername")
+            if not name:
+                # Reset before it was accepted. What it sent may still be read, and nobody knows who sent it.
+                self._closing = True
+                self.transport.abort()
+                return
             self.peer = name[0].encode()
-            self.trusted = worker.table.trust.believes(name[0])
-        else:
-            # Reset before it was accepted. What it sent may still be read, and nobody knows who sent it.
-            self._closing = True
-            self.transport.abort()
-            return
+        self.judge_peer()
         if len(worker.downstreams) + len(worker.tunnels) > worker.settings.connections_max:
             self.refuse(ProxyError(Kind.OVERLOADED, "The proxy has as many connections as it may hold; try again soon."))
 
@@ -158,6 +157,10 @@ class Downstream(asyncio.Protocol):
         before, self._unsent_bytes = self._unsent_bytes, self.transport.get_write_buffer_size() + in_kernel
         return 0 < self._unsent_bytes != before
 
+    def judge_peer(self) -> None:
+        """By the table in force: a reload may change who is trusted."""
+        self.trusted = self.worker.table.trust.believes(self.peer.decode() or None)
+
     # The exchange calls these.
 
     def give_back(self, rest: bytes) -> None:
@@ -174,7 +177,7 @@ class Downstream(asyncio.Protocol):
     def exchange_done(self, *, keep: bool, request_done: bool) -> None:
         """The answer is written. ``keep``: the connection may carry another request."""
         self.exchange = None
-        if not keep or self.worker.draining:
+        if not keep or self.worker.leaving:
             self._close(linger=not request_done or self._ahead_bytes > 0)
             return
         self.deadline = self.worker.clock.now + self.worker.settings.keep_alive_s

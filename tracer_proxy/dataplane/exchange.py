@@ -285,7 +285,7 @@ class Exchange:
         self._await_upstream()
 
     def _start_answer(self, answer: ResponseHead, rest: bytes) -> None:
-        stays = self.head.persistent and self.request_done and not self.worker.draining
+        stays = self.head.persistent and self.request_done and not self.worker.leaving
         if answer.length == len(rest) and self.request_done:
             # Most answers that are not streamed come in one piece.
             self._answer, self._client_stays = answer, stays

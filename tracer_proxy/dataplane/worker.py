@@ -1,12 +1,11 @@
 """One process's data plane: its table, its connections, its listeners."""
 
 import asyncio
-import errno
-import os
 import random
+import socket
 from collections import Counter
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from typing import Any
 
 from tracer_proxy.dataplane.clock import Clock
 from tracer_proxy.dataplane.connections import Connections
@@ -16,8 +15,8 @@ from tracer_proxy.dataplane.settings import Settings
 from tracer_proxy.dataplane.tunnel import Tunnel
 from tracer_proxy.dataplane.upstream import Upstream
 from tracer_proxy.errors import Kind, ProxyError
-from tracer_proxy.limits import LISTEN_BACKLOG
-from tracer_proxy.routing.pool import Dice
+from tracer_proxy.limits import DRAIN_SERVE_S, LISTEN_BACKLOG
+from tracer_proxy.routing.pool import Dice, Endpoint
 from tracer_proxy.routing.table import Table
 
 _DRAIN_LOOK_S = 0.02
@@ -46,37 +45,25 @@ class Worker:
         self.downstreams: set[Downstream] = set()
         self.upstreams: set[Upstream] = set()
         self.tunnels: set[Tunnel] = set()
+        self.leaving = False
+        """Takes no new connections, and ends each one with its next answer."""
         self.draining = False
+        """Refuses new requests, too."""
         self.exchanges = 0
         self.errors: Counter[Kind] = Counter()
         self._servers: list[asyncio.Server] = []
-        self._socket_files: list[Path] = []
         self.clock.start()
 
-    async def listen(self, address: str) -> str:
-        """``host:port`` or ``unix:/path``; returns where it listens, with the port that was chosen for port 0."""
-        if address.startswith("unix:"):
-            path = Path(address.removeprefix("unix:"))
-            await self._refuse_to_take_over(path)
-            server = await self.loop.create_unix_server(lambda: Downstream(self), str(path), backlog=LISTEN_BACKLOG)
-            self._socket_files.append(path)
-            self._servers.append(server)
-            return address
-        host, _, port = address.rpartition(":")
-        server = await self.loop.create_server(
-            lambda: Downstream(self), host.strip("[]"), int(port), backlog=LISTEN_BACKLOG, reuse_address=True
-        )
-        self._servers.append(server)
-        return f"{host}:{server.sockets[0].getsockname()[1]}"
+    async def listen(self, listener: socket.socket) -> None:
+        """Serves a socket that is bound; other processes may serve it too."""
+        make = self.loop.create_unix_server if listener.family == socket.AF_UNIX else self.loop.create_server
+        self._servers.append(await make(lambda: Downstream(self), sock=listener, backlog=LISTEN_BACKLOG))
 
-    async def _refuse_to_take_over(self, path: Path) -> None:
-        """A socket file that nobody listens on is left over and replaced; one that is in use is somebody else's."""
-        try:
-            transport, _ = await self.loop.create_unix_connection(asyncio.Protocol, str(path))
-        except OSError:
-            return
-        transport.close()
-        raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+    def take(self, table: Table, settings: Settings) -> None:
+        """Routes by ``table`` from now on. Exchanges under way keep the one they began with, and nothing is closed."""
+        self.table, self.settings = table, settings
+        for downstream in self.downstreams:
+            downstream.judge_peer()
 
     def failed(self, error: ProxyError, details: Mapping[str, str]) -> None:
         """``details`` say which exchange: trace id, route, lane, endpoint, as far as they were known."""
@@ -90,24 +77,51 @@ class Worker:
         self.clock.waiting.discard(downstream)
         self.upstreams.discard(upstream)
 
+    def report(self) -> dict[str, Any]:
+        """What it holds at this moment and has counted so far, as JSON has it."""
+        return {
+            "exchanges": self.exchanges,
+            "under_way": self.under_way,
+            "draining": self.leaving,
+            "client_connections": len(self.downstreams),
+            "tunnels": len(self.tunnels),
+            "upstream_connections": {"all": len(self.upstreams), "idle": self.connections.idle_count},
+            "errors": dict(self.errors),
+            "pools": {name: [_shown(endpoint) for endpoint in pool.endpoints] for name, pool in self.table.pools.items()},
+        }
+
     @property
     def under_way(self) -> int:
         """Exchanges, answers that the client has not taken to their end yet, and tunnels."""
         return sum(map(_is_busy, self.downstreams)) + len(self.tunnels)
 
-    async def drain(self, grace_s: float) -> None:
-        """Refuses new connections, lets exchanges end for ``grace_s`` seconds, then closes what is left."""
-        self.draining = True
+    async def drain(self, grace_s: float, serve_s: float = DRAIN_SERVE_S) -> None:
+        """Takes no new connections, lets exchanges end for ``grace_s`` seconds, then closes what is left.
+
+        What clients still send on open connections is served for ``serve_s`` seconds, for they cannot know; then it is refused.
+        """
+        self.leaving = True
+        # Whoever has been let in by the kernel is let in here.
+        await asyncio.sleep(0)
         for server in self._servers:
             server.close()
         self.connections.close_idle()
+        end = self.loop.time() + grace_s
+        refuse_at = min(end, self.loop.time() + serve_s)
+        # Looking is cheaper than telling: the hot path does not know that anybody waits for its last exchange.
+        while (now := self.loop.time()) < end:
+            if now >= refuse_at and not self.draining:
+                self._refuse()
+            if not (self.under_way if self.draining else self.downstreams or self.tunnels):
+                break
+            await asyncio.sleep(_DRAIN_LOOK_S)
+        self._refuse()
+        await self._close()
+
+    def _refuse(self) -> None:
+        self.draining = True
         for downstream in list(self.downstreams):
             downstream.drain()
-        end = self.loop.time() + grace_s
-        # Looking is cheaper than telling: the hot path does not know that anybody waits for its last exchange.
-        while self.under_way and self.loop.time() < end:  # noqa: ASYNC110
-            await asyncio.sleep(_DRAIN_LOOK_S)
-        await self._close()
 
     async def _close(self) -> None:
         for tunnel in list(self.tunnels):
@@ -118,8 +132,10 @@ class Worker:
             upstream.close()
         self.clock.stop()
         await asyncio.sleep(0)
-        for path in self._socket_files:
-            path.unlink(missing_ok=True)
+
+
+def _shown(endpoint: Endpoint) -> dict[str, Any]:
+    return {"address": str(endpoint), "pending": endpoint.pending}
 
 
 def _is_busy(downstream: Downstream) -> bool:

@@ -1,6 +1,7 @@
 """Colour rules: which traffic gets which colour, in order, first hit wins."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from tracer_proxy.routing.bucket import BUCKETS, bucket, seed
 from tracer_proxy.routing.matcher import Matcher, cookie_value, query_value
@@ -23,35 +24,49 @@ class Condition:
 
 
 def header(name: str, matcher: Matcher) -> Condition:
-    key = name.lower().encode()
-    return Condition(f"header {name} {matcher}", lambda head, _: matcher.test(head.fields.values.get(key)))
+    return Condition(f"header {name} {matcher}", partial(_header_holds, name.lower().encode(), matcher))
 
 
 def cookie(name: str, matcher: Matcher) -> Condition:
-    key = name.encode()
-    return Condition(
-        f"cookie {name} {matcher}", lambda head, _: matcher.test(cookie_value(head.fields.values.get(b"cookie"), key))
-    )
+    return Condition(f"cookie {name} {matcher}", partial(_cookie_holds, name.encode(), matcher))
 
 
 def query(name: str, matcher: Matcher) -> Condition:
-    key = name.encode()
-    return Condition(f"query {name} {matcher}", lambda head, _: matcher.test(query_value(head.query, key)))
+    return Condition(f"query {name} {matcher}", partial(_query_holds, name.encode(), matcher))
 
 
 def path(matcher: Matcher) -> Condition:
-    return Condition(f"path {matcher}", lambda head, _: matcher.test(head.path))
+    return Condition(f"path {matcher}", partial(_path_holds, matcher))
 
 
 def agent(matcher: Matcher) -> Condition:
-    return Condition(f"agent {matcher}", lambda head, _: matcher.test(head.fields.values.get(AGENT_ID)))
+    return Condition(f"agent {matcher}", partial(_header_holds, AGENT_ID, matcher))
 
 
 def percent(share: float, color: str) -> Condition:
     """``share`` of session keys, salted by the colour: stable when rules are reordered, and growing it only adds sessions."""
     below = round(share * BUCKETS / 100)
-    salt = seed(f"color/{color}")
-    return Condition(f"{share:g} % of session keys", lambda _, session_key: bucket(session_key, salt) < below)
+    return Condition(f"{share:g} % of session keys", partial(_is_below, below, seed(f"color/{color}")))
+
+
+def _header_holds(name: bytes, matcher: Matcher, head: RequestHead, session_key: bytes) -> bool:
+    return matcher.test(head.fields.values.get(name))
+
+
+def _cookie_holds(name: bytes, matcher: Matcher, head: RequestHead, session_key: bytes) -> bool:
+    return matcher.test(cookie_value(head.fields.values.get(b"cookie"), name))
+
+
+def _query_holds(name: bytes, matcher: Matcher, head: RequestHead, session_key: bytes) -> bool:
+    return matcher.test(query_value(head.query, name))
+
+
+def _path_holds(matcher: Matcher, head: RequestHead, session_key: bytes) -> bool:
+    return matcher.test(head.path)
+
+
+def _is_below(below: int, salt: int, head: RequestHead, session_key: bytes) -> bool:
+    return bucket(session_key, salt) < below
 
 
 class ColorRule:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from urllib.parse import unquote_to_bytes
 
 
@@ -19,35 +20,57 @@ class Matcher:
 
 
 def exact(expected: str) -> Matcher:
-    wanted = expected.encode()
-    return Matcher(f"= {expected!r}", lambda value: value == wanted)
+    return Matcher(f"= {expected!r}", partial(_equals, expected.encode()))
 
 
 def prefix(expected: str) -> Matcher:
-    wanted = expected.encode()
-    return Matcher(f"starts with {expected!r}", lambda value: value is not None and value.startswith(wanted))
+    return Matcher(f"starts with {expected!r}", partial(_starts, expected.encode()))
 
 
 def suffix(expected: str) -> Matcher:
-    wanted = expected.encode()
-    return Matcher(f"ends with {expected!r}", lambda value: value is not None and value.endswith(wanted))
+    return Matcher(f"ends with {expected!r}", partial(_ends, expected.encode()))
 
 
 def regex(pattern: str) -> Matcher:
     """The pattern must match the whole value."""
-    compiled = re.compile(pattern.encode())
-    return Matcher(f"matches {pattern!r}", lambda value: value is not None and compiled.fullmatch(value) is not None)
+    return Matcher(f"matches {pattern!r}", partial(_matches, re.compile(pattern.encode())))
 
 
 def present(wanted: bool) -> Matcher:
-    return Matcher("is there" if wanted else "is not there", lambda value: (value is not None) is wanted)
+    return Matcher("is there" if wanted else "is not there", partial(_is_there, wanted))
 
 
 def path_prefix(expected: str) -> Matcher:
     """On segment borders: ``/agents`` matches ``/agents`` and ``/agents/x``, not ``/agentsmith``."""
     whole = expected.rstrip("/").encode()
-    inner = whole + b"/"
-    return Matcher(f"under {expected!r}", lambda value: value is not None and (value == whole or value.startswith(inner)))
+    return Matcher(f"under {expected!r}", partial(_is_under, whole, whole + b"/"))
+
+
+# Functions of the module and not closures: a table travels from the process that compiles it to those that route by it.
+
+
+def _equals(wanted: bytes, value: bytes | None) -> bool:
+    return value == wanted
+
+
+def _starts(wanted: bytes, value: bytes | None) -> bool:
+    return value is not None and value.startswith(wanted)
+
+
+def _ends(wanted: bytes, value: bytes | None) -> bool:
+    return value is not None and value.endswith(wanted)
+
+
+def _matches(pattern: re.Pattern[bytes], value: bytes | None) -> bool:
+    return value is not None and pattern.fullmatch(value) is not None
+
+
+def _is_there(wanted: bool, value: bytes | None) -> bool:
+    return (value is not None) is wanted
+
+
+def _is_under(whole: bytes, inner: bytes, value: bytes | None) -> bool:
+    return value is not None and (value == whole or value.startswith(inner))
 
 
 def cookie_value(cookies: bytes | None, name: bytes) -> bytes | None:

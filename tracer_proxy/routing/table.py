@@ -1,6 +1,6 @@
 """The frozen table a worker routes by. Swapped whole: an exchange under way keeps the one it began with."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 
 from tracer_proxy.context.inject import Injector
@@ -9,6 +9,7 @@ from tracer_proxy.context.trust import Trust
 from tracer_proxy.errors import Kind
 from tracer_proxy.limits import HEAD_FIELDS_MAX
 from tracer_proxy.routing.color import AGENT_ID, ColorRule
+from tracer_proxy.routing.pool import Pool
 from tracer_proxy.routing.route import Route
 from tracer_proxy.routing.session import HeaderRung
 from tracer_proxy.wire.fields import FRAMING, HOP_BY_HOP, FieldReader
@@ -44,6 +45,7 @@ class Table:
         fields_max: int = HEAD_FIELDS_MAX,
     ) -> None:
         self.routes = tuple(routes)
+        self.pools: Mapping[str, Pool] = {lane.pool.name: lane.pool for route in routes for lane in route.split.lanes}
         self.color_rules = tuple(color_rules)
         self.injector = injector
         self.sample_threshold = sample_threshold

@@ -1,0 +1,68 @@
+"""The config that the proxy runs by: read, checked against what cannot change while it runs, and made into a table."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from tracer_proxy.config.compile import DEFAULT_MOCK_LLM, compile_settings, compile_table
+from tracer_proxy.config.load import Loaded
+from tracer_proxy.config.schema import Config
+from tracer_proxy.control.weights import Weights, with_weights
+from tracer_proxy.dataplane.load import Load
+from tracer_proxy.errors import ConfigError, Problem
+from tracer_proxy.routing.table import Table
+
+
+@dataclass(frozen=True)
+class InForce:
+    """``text`` is the file as it was read; ``overrides`` are the weights set over the admin API, by route."""
+
+    text: str
+    loaded: Loaded
+    mock_llm: str
+    overrides: Mapping[str, Weights] = field(default_factory=dict)
+
+    @property
+    def config(self) -> Config:
+        """With the weights that were set."""
+        return with_weights(self.loaded.config, self.overrides)
+
+    @property
+    def version(self) -> str:
+        """Twelve hex digits that are the same for the same config, wherever it runs."""
+        return hashlib.sha256(repr((self.config.model_dump(), self.mock_llm)).encode()).hexdigest()[:12]
+
+    def table(self) -> Table:
+        return compile_table(self.config, self.mock_llm or DEFAULT_MOCK_LLM)
+
+    def load(self) -> Load:
+        """A table that nobody has routed by yet: one that has remembers lines of heads."""
+        return Load(self.version, self.table(), compile_settings(self.config.proxy))
+
+    def with_override(self, route: str, weights: Weights) -> "InForce":
+        return replace(self, overrides={**self.overrides, route: weights})
+
+    def succeeded_by(self, text: str, loaded: Loaded) -> "InForce":
+        """The config of a changed file. Weights that were set stay where the lanes of their route are as they were.
+
+        Raises ``ConfigError`` for what only a restart can change.
+        """
+        problems = list(_fixed(self.loaded.config, loaded))
+        if problems:
+            raise ConfigError(problems)
+        before = {route.name: route.lanes for route in self.loaded.config.routes}
+        after = {route.name: route.lanes for route in loaded.config.routes}
+        kept = {name: weights for name, weights in self.overrides.items() if after.get(name) == before[name]}
+        return replace(self, text=text, loaded=loaded, overrides=kept)
+
+
+def _fixed(before: Config, loaded: Loaded) -> list[Problem]:
+    """What is bound to sockets: they are opened once, so that no process can lose them."""
+    after = loaded.config
+    pairs = {
+        ("proxy", "listen"): (before.proxy.listen, after.proxy.listen),
+        ("admin", "listen"): (before.admin and before.admin.listen, after.admin and after.admin.listen),
+        ("mocks", "llm", "listen"): (before.mocks.llm and before.mocks.llm.listen, after.mocks.llm and after.mocks.llm.listen),
+    }
+    message = "where it listens cannot change while it runs; restart to change it"
+    return [loaded.document.problem(place, message) for place, (old, new) in pairs.items() if old != new]

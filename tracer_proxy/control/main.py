@@ -1,0 +1,246 @@
+"""Control as a process: it reads the config, keeps workers supplied with tables, writes the log and serves the admin port.
+
+begin       read the config, have the sockets opened, or take over what a predecessor left
+reload      the file has changed: check it, compile it, hand it to every worker, or keep what is in force
+end         when the supervisor says so, after the workers
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from tracer_proxy import __version__
+from tracer_proxy.config.load import read_text, text_of
+from tracer_proxy.control import messages
+from tracer_proxy.control.admin import Admin
+from tracer_proxy.control.config_in_force import InForce
+from tracer_proxy.control.events import Events
+from tracer_proxy.control.state import LastReload, State
+from tracer_proxy.control.supervisor import Birth
+from tracer_proxy.control.watch import changes
+from tracer_proxy.control.weights import Weights
+from tracer_proxy.control.workers import Report, Workers
+from tracer_proxy.dataplane.tasks import spawn
+from tracer_proxy.errors import ConfigError
+
+
+def run(birth: Birth) -> int:
+    """Runs until SIGTERM; 1 if the config is wrong or an address cannot be listened on."""
+    try:
+        return uvloop.run(Control(birth).run())
+    except ConfigError as error:
+        for problem in error.problems:
+            sys.stderr.write(f"{problem}\n")
+        return 1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Of a reload. ``changed`` is false when the file holds what is in force already."""
+
+    changed: bool
+    version: str
+    problems: tuple[str, ...] = ()
+
+
+class Control:
+    def __init__(self, birth: Birth) -> None:
+        self._birth = birth
+        self.events = Events()
+        self.state = State.from_bytes(birth.state) if birth.state else State(started=time.monotonic())
+        self.workers = Workers(birth.token, self.events, self._on_report)
+        self.draining = False
+        self.processes: list[dict[str, Any]] = []
+        self.addresses: dict[str, list[str]] = birth.opened.addresses if birth.opened else {}
+        self._reloading = asyncio.Lock()
+        self._stop = asyncio.Event()
+
+    async def run(self) -> int:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._stop.set)
+        loop.set_exception_handler(lambda _, context: self.events.write_bug(context))
+        text = self.state.text or text_of(self._birth.path)
+        loaded = read_text(text, str(self._birth.path), os.environ, self._birth.profile)
+        self.in_force = InForce(text, loaded, "", self.state.overrides)
+        admin = self._birth.opened.sockets.get("admin", []) if self._birth.opened else await self._open_sockets()
+        if admin is None:
+            return 1
+        self.in_force = replace(self.in_force, mock_llm=next(iter(self.addresses["mock_llm"]), ""))
+        await self._begin(admin)
+        await self._stop.wait()
+        reports = await self.workers.reports()
+        self.events.write("stopped", exchanges=sum(report.get("exchanges", 0) for report in reports))
+        return 0
+
+    # The beginning.
+
+    async def _open_sockets(self) -> list[socket.socket] | None:
+        config = self.in_force.config
+        asked = {
+            "proxy": list(config.proxy.listen),
+            "admin": [config.admin.listen] if config.admin else [],
+            "mock_llm": [config.mocks.llm.listen] if config.mocks.llm else [],
+        }
+        messages.send(self._birth.link, {"do": "open", **asked})
+        while True:
+            received = messages.receive(self._birth.link)
+            if received is None:
+                return None
+            message, files = received
+            if "refused" in message or "opened" in message:
+                break
+            self._heed(message)
+        if "refused" in message:
+            told = f"Cannot listen on {message['refused']}. Change the address or stop what uses it."
+            self.events.write("failed", "error", told)
+            return None
+        self.addresses = message["opened"]
+        return [socket.socket(fileno=file) for file in files]
+
+    async def _begin(self, admin: list[socket.socket]) -> None:
+        loop = asyncio.get_running_loop()
+        self._birth.link.setblocking(False)
+        loop.add_reader(self._birth.link, self._on_message)
+        await self.workers.listen(self._birth.workers)
+        self.workers.send(self.in_force.load())
+        self._tell_supervisor()
+        self._keep()
+        self._admin = Admin(self)
+        await self._admin.start(admin)
+        spawn(self._watch(), "watch the config")
+        if await self.workers.loaded(self.in_force.config.proxy.workers):
+            self._say_ready()
+        else:
+            self.events.write("starting", "warning", "Not all workers are there yet; see /readyz.")
+
+    def _say_ready(self) -> None:
+        admin, mock_llm = (next(iter(self.addresses[name]), None) for name in ("admin", "mock_llm"))
+        event = "control_restarted" if self._birth.state else "ready"
+        self.events.write(
+            event,
+            version=__version__,
+            config=self.in_force.version,
+            proxy=self.addresses["proxy"],
+            admin=admin,
+            mock_llm=mock_llm,
+        )
+
+    # Reload.
+
+    async def _watch(self) -> None:
+        if await asyncio.to_thread(_text_or_empty, self._birth.path) != self.in_force.text:
+            await self.reload()
+        async for _ in changes(lambda: [self._birth.path]):
+            await self.reload()
+
+    async def reload(self) -> Outcome:
+        """Puts the file into force, or leaves all as it is and says what is wrong with it."""
+        async with self._reloading:
+            try:
+                text = text_of(self._birth.path)
+                loaded = read_text(text, str(self._birth.path), os.environ, self._birth.profile)
+                new = self.in_force.succeeded_by(text, loaded)
+                if new.version == self.in_force.version:
+                    self.in_force = new
+                    return Outcome(changed=False, version=new.version)
+            except ConfigError as error:
+                return self._refused(tuple(map(str, error.problems)))
+            await self._put_into_force(new)
+            self.state.reload = LastReload(_now(), "", self.state.reload.succeeded + 1, self.state.reload.failed)
+            self._keep()
+            self.events.write("reloaded", config=new.version)
+            return Outcome(changed=True, version=new.version)
+
+    def _refused(self, problems: tuple[str, ...]) -> Outcome:
+        before = self.state.reload
+        self.state.reload = LastReload(_now(), "\n".join(problems), before.succeeded, before.failed + 1)
+        self._keep()
+        message = "The config file is not as it should be; the one in force stays."
+        self.events.write("reload_failed", "error", message, problems=problems, config=self.in_force.version)
+        return Outcome(changed=False, version=self.in_force.version, problems=problems)
+
+    async def set_weights(self, route: str, weights: Weights) -> None:
+        async with self._reloading:
+            await self._put_into_force(self.in_force.with_override(route, weights))
+            self._keep()
+            self.events.write("weights_set", route=route, weights=weights, config=self.in_force.version)
+
+    async def _put_into_force(self, new: InForce) -> None:
+        self.in_force = new
+        self.workers.send(new.load())
+        self._tell_supervisor()
+        if not await self.workers.loaded(0):
+            self.events.write("reload_slow", "warning", "A worker has not taken the new config yet; it will when it can.")
+
+    # The supervisor.
+
+    def _tell_supervisor(self) -> None:
+        config = self.in_force.config
+        mocks = {"token_interval_s": config.mocks.llm.token_interval} if config.mocks.llm else None
+        run = {"do": "run", "workers": config.proxy.workers, "mocks": mocks, "drain_s": config.proxy.drain}
+        messages.send(self._birth.link, run)
+
+    def _keep(self) -> None:
+        """Leaves with the supervisor what a successor must know."""
+        self.state.text = self.in_force.text
+        self.state.overrides = {route: dict(weights) for route, weights in self.in_force.overrides.items()}
+        file = self.state.to_file()
+        messages.send(self._birth.link, {"do": "keep"}, [file])
+        os.close(file)
+
+    def drain(self) -> None:
+        messages.send(self._birth.link, {"do": "drain"})
+
+    def _on_message(self) -> None:
+        while True:
+            try:
+                received = messages.receive(self._birth.link)
+            except BlockingIOError:
+                return
+            if received is None:
+                # Without its supervisor it has nothing to do.
+                self._stop.set()
+                asyncio.get_running_loop().remove_reader(self._birth.link)
+                return
+            self._heed(received[0])
+
+    def _heed(self, message: dict[str, Any]) -> None:
+        self.processes = message.get("processes", self.processes)
+        if "reload" in message:
+            spawn(self._reload_on_signal(), "reload")
+        if "draining" in message and not self.draining:
+            self.draining = True
+            spawn(self._say_draining(), "drain")
+
+    async def _reload_on_signal(self) -> None:
+        outcome = await self.reload()
+        if not outcome.changed and not outcome.problems:
+            self.events.write("reloaded", message="The config file holds what is in force already.", config=outcome.version)
+
+    async def _say_draining(self) -> None:
+        reports = await self.workers.reports()
+        under_way = sum(report.get("under_way", 0) for report in reports)
+        self.events.write("draining", under_way=under_way, at_most_s=self.in_force.config.proxy.drain)
+
+    def _on_report(self, number: int, report: Report) -> None:
+        pass
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _text_or_empty(path: Path) -> str:
+    try:
+        return text_of(path)
+    except ConfigError:
+        return ""

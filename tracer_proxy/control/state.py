@@ -1,0 +1,40 @@
+"""What one control leaves to the next: a small file in memory that the supervisor holds."""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass
+class LastReload:
+    """``at`` is a UTC time; ``error`` has every problem of a config that was refused, and is empty for one that is in force."""
+
+    at: str = ""
+    error: str = ""
+    succeeded: int = 0
+    failed: int = 0
+
+
+@dataclass
+class State:
+    text: str = ""
+    """The config file in force, which may not be what the file holds now."""
+    overrides: dict[str, dict[str, float]] = field(default_factory=dict)
+    started: float = 0.0
+    """When the proxy started, in monotonic seconds."""
+    reload: LastReload = field(default_factory=LastReload)
+    totals: dict[str, Any] = field(default_factory=dict)
+    """Of all that was counted so far."""
+
+    def to_file(self) -> int:
+        """A new file in memory, so that a half-written one is never found."""
+        descriptor = os.memfd_create("tracer-proxy-state", os.MFD_CLOEXEC)
+        with open(descriptor, "wb", closefd=False) as file:
+            file.write(json.dumps(asdict(self)).encode())
+        return descriptor
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "State":
+        document = json.loads(content)
+        return cls(**document | {"reload": LastReload(**document["reload"])})

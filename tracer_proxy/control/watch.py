@@ -1,0 +1,53 @@
+"""Tells when files may have changed, however that is done: written in place, renamed over, or a symbolic link that is swapped.
+
+Folders are watched as well as files, because a rename replaces what was watched; and every few seconds the files are looked
+at anyway, for there are mounts that tell of nothing.
+"""
+
+import hashlib
+from collections.abc import AsyncIterator, Callable, Collection
+from pathlib import Path
+
+from watchfiles import awatch
+
+from tracer_proxy.limits import CONFIG_LOOK_S, CONFIG_SETTLE_S
+
+
+async def changes(files: Callable[[], Collection[Path]]) -> AsyncIterator[None]:
+    """Yields whenever the content of a file is another one than before. ``files`` is asked again after each change."""
+    seen = fingerprint(files())
+    while True:
+        watched = files()
+        async for _ in awatch(
+            *_places(watched),
+            debounce=round(CONFIG_SETTLE_S * 1000),
+            rust_timeout=round(CONFIG_LOOK_S * 1000),
+            yield_on_timeout=True,
+            recursive=False,
+            ignore_permission_denied=True,
+        ):
+            found = fingerprint(watched)
+            if found != seen:
+                seen = found
+                yield
+                break
+
+
+def _places(files: Collection[Path]) -> set[Path]:
+    """The files, and the folders of every link on the way to them."""
+    places: set[Path] = set()
+    for file in files:
+        places |= {place for place in (file.absolute().parent, file, file.resolve(), file.resolve().parent) if place.exists()}
+    return places
+
+
+def fingerprint(files: Collection[Path]) -> list[bytes]:
+    """Of their contents; a file that cannot be read has none."""
+    return [_fingerprint(file) for file in sorted(files)]
+
+
+def _fingerprint(file: Path) -> bytes:
+    try:
+        return hashlib.sha256(file.read_bytes()).digest()
+    except OSError:
+        return b""

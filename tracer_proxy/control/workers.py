@@ -1,0 +1,129 @@
+"""The workers as control sees them: each calls, says who it is, takes tables and reports."""
+
+import asyncio
+import hmac
+import json
+import socket
+from collections.abc import Callable
+from typing import Any, cast
+
+from tracer_proxy.control.events import Events
+from tracer_proxy.dataplane.frames import BadFrame, FrameKind, FrameReader, frame, load_frame
+from tracer_proxy.dataplane.load import Load
+from tracer_proxy.limits import ASK_S, LOAD_S
+
+Report = dict[str, Any]
+
+
+class Workers:
+    """``on_report(number, report)`` hears of every report; ``version`` is what all are to route by."""
+
+    def __init__(self, token: str, events: Events, on_report: Callable[[int, Report], None]) -> None:
+        self.token = token
+        self.events = events
+        self.on_report = on_report
+        self.links: set[WorkerLink] = set()
+        self.version = ""
+        self.ended: Report = {"exchanges": 0, "errors": {}}
+        """What workers had counted that are no more."""
+        self._load = b""
+        self._asked = 0
+        self._changed = asyncio.Event()
+
+    async def listen(self, listener: socket.socket) -> None:
+        self._server = await asyncio.get_running_loop().create_unix_server(lambda: WorkerLink(self), sock=listener)
+
+    def send(self, load: Load) -> None:
+        """From now on this is what they route by, those too that call later."""
+        self.version, self._load = load.version, load_frame(load)
+        for link in self.links:
+            self.greet(link)
+
+    def greet(self, link: "WorkerLink") -> None:
+        if self._load and link.version != self.version:
+            link.transport.write(self._load)
+
+    def changed(self) -> None:
+        self._changed.set()
+
+    async def loaded(self, count: int, timeout_s: float = LOAD_S) -> bool:
+        """Waits until ``count`` workers, and all that are there, route by the version."""
+        return await self._until(lambda: len(self.links) >= count and all(map(self._is_current, self.links)), timeout_s)
+
+    def _is_current(self, link: "WorkerLink") -> bool:
+        return link.version == self.version
+
+    @property
+    def current_count(self) -> int:
+        return sum(map(self._is_current, self.links))
+
+    async def reports(self) -> list[Report]:
+        """What they hold now; of one that does not answer in time, what it said last."""
+        self._asked += 1
+        asked = self._asked
+        links = [link for link in self.links if link.number]
+        for link in links:
+            link.transport.write(frame(FrameKind.ASK, asked))
+        await self._until(lambda: all(link.answered >= asked or link not in self.links for link in links), ASK_S)
+        return [self.ended, *(link.report for link in sorted(self.links, key=lambda link: link.number) if link.report)]
+
+    def lost(self, link: "WorkerLink") -> None:
+        self.links.discard(link)
+        errors: dict[str, int] = self.ended["errors"]
+        for kind, count in link.report.get("errors", {}).items():
+            errors[kind] = errors.get(kind, 0) + count
+        self.ended["exchanges"] += link.report.get("exchanges", 0)
+        self.changed()
+
+    async def _until(self, holds: Callable[[], bool], timeout_s: float) -> bool:
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not holds():
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            return False
+        return True
+
+
+class WorkerLink(asyncio.Protocol):
+    """One worker's call. Nothing it says counts before it has shown the token."""
+
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
+        self._frames = FrameReader()
+        self.number = 0
+        self.version = ""
+        self.answered = 0
+        self.report: Report = {}
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for kind, body in self._frames.feed(data):
+                self._take(kind, json.loads(body))
+        except (BadFrame, ValueError, KeyError, TypeError):
+            self.transport.abort()
+
+    def _take(self, kind: FrameKind, document: Any) -> None:
+        workers = self._workers
+        if not self.number:
+            if kind is not FrameKind.HELLO or not hmac.compare_digest(str(document["token"]), workers.token):
+                raise BadFrame("no token")
+            self.number, self.version = int(document["worker"]), str(document["version"])
+            workers.links.add(self)
+            workers.greet(self)
+        elif kind is FrameKind.LOADED:
+            self.version = str(document)
+        elif kind is FrameKind.REPORT:
+            self.report = document | {"worker": self.number}
+            self.answered = max(self.answered, int(document["answers"]))
+            workers.on_report(self.number, document)
+        elif kind is FrameKind.EVENT:
+            workers.events.write(**document, worker=self.number)
+        workers.changed()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._workers.lost(self)

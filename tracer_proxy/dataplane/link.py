@@ -1,0 +1,111 @@
+"""A worker's end of its link to control. It never waits for control: what cannot be sent is dropped and counted.
+
+Control may die and come back: the address outlives it, so the worker connects again and says which table it routes by.
+"""
+
+import asyncio
+import json
+import pickle
+import socket
+from collections.abc import Callable
+from typing import Any, cast
+
+from tracer_proxy.dataplane.frames import BadFrame, FrameKind, FrameReader, frame
+from tracer_proxy.dataplane.load import Load
+from tracer_proxy.dataplane.tasks import spawn
+from tracer_proxy.limits import LINK_BUFFER_BYTES_MAX, LINK_RECONNECT_S
+
+
+class Link(asyncio.Protocol):
+    """``on_load`` takes a table into force; ``report`` makes what is sent when control asks."""
+
+    def __init__(
+        self, address: bytes, token: str, number: int, *, on_load: Callable[[Load], None], report: Callable[[], dict[str, Any]]
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._address = address
+        self._hello = {"token": token, "worker": number}
+        self._on_load = on_load
+        self._report = report
+        self._frames = FrameReader()
+        self._transport: asyncio.Transport | None = None
+        self._closed = False
+        self.version = ""
+        """Of the table in force."""
+        self.dropped = 0
+        """Messages that control was not there for, or too slow to take."""
+
+    def open(self) -> None:
+        spawn(self._connect(), "link to control")
+
+    def close(self) -> None:
+        self._closed = True
+        if self._transport is not None:
+            self._transport.close()
+
+    async def _connect(self) -> None:
+        while not self._closed:
+            try:
+                await self._loop.create_unix_connection(lambda: self, sock=_called(self._address))
+                return
+            except OSError:
+                await asyncio.sleep(LINK_RECONNECT_S)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._frames = FrameReader()
+        self._transport.write(frame(FrameKind.HELLO, self._hello | {"version": self.version}))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        if not self._closed:
+            self._loop.call_later(LINK_RECONNECT_S, self.open)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            frames = self._frames.feed(data)
+        except BadFrame:
+            cast(asyncio.Transport, self._transport).abort()
+            return
+        for kind, body in frames:
+            if kind is FrameKind.LOAD:
+                self._load(pickle.loads(body))  # noqa: S301  # from control alone: this end has called it, and by its token
+            elif kind is FrameKind.ASK:
+                self.send_report(json.loads(body))
+
+    def _load(self, load: Load) -> None:
+        self._on_load(load)
+        self.version = load.version
+        self._send(FrameKind.LOADED, load.version)
+
+    def send_report(self, answers: int = 0) -> bool:
+        """``answers`` is the number that control asked with. False when it could not be sent."""
+        return self._send(FrameKind.REPORT, self._report() | {"answers": answers})
+
+    def send_event(self, event: dict[str, Any]) -> bool:
+        """A line for the log, as fields. False when it could not be sent."""
+        return self._send(FrameKind.EVENT, event)
+
+    def _send(self, kind: FrameKind, document: Any) -> bool:
+        if not self.is_open:
+            self.dropped += 1
+            return False
+        cast(asyncio.Transport, self._transport).write(frame(kind, document))
+        return True
+
+    @property
+    def is_open(self) -> bool:
+        """Whether control is there and takes what is sent."""
+        return self._transport is not None and self._transport.get_write_buffer_size() <= LINK_BUFFER_BYTES_MAX
+
+
+def _called(address: bytes) -> socket.socket:
+    """A connection to a Unix socket; its listener's queue answers at once, whether or not anybody accepts."""
+    caller = socket.socket(socket.AF_UNIX)
+    caller.setblocking(False)
+    try:
+        caller.connect(address)
+    except OSError:
+        caller.close()
+        raise
+    return caller

@@ -1,0 +1,116 @@
+"""A worker as a process: it waits for its first table, listens, and moves bytes until it is told to end."""
+
+import asyncio
+import gc
+import json
+import resource
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+from socket import socket
+from typing import Any
+
+import uvloop
+
+from tracer_proxy.dataplane.failures import FailureLog
+from tracer_proxy.dataplane.link import Link
+from tracer_proxy.dataplane.load import Load
+from tracer_proxy.dataplane.tasks import spawn
+from tracer_proxy.dataplane.worker import Worker
+from tracer_proxy.limits import REPORT_INTERVAL_S, RETIRE_S
+
+
+def run(number: int, listeners: Sequence[socket], address: bytes, token: str) -> None:
+    """Runs worker ``number`` on sockets that are bound. ``address`` and ``token`` lead to control."""
+    _raise_descriptor_limit()
+    uvloop.run(WorkerProcess(number, listeners, address, token).run())
+
+
+class WorkerProcess:
+    """SIGTERM drains for as long as the config says, a second one hurries; SIGUSR1 drains for as long as exchanges last."""
+
+    def __init__(self, number: int, listeners: Sequence[socket], address: bytes, token: str) -> None:
+        self._number = number
+        self._listeners = listeners
+        self._call = address, token
+        self._worker: Worker | None = None
+        self._stop = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._retires = False
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._on_stop)
+        loop.add_signal_handler(signal.SIGUSR1, self._on_retire)
+        loop.set_exception_handler(lambda _, context: self._tell_bug(context))
+        self._link = Link(*self._call, self._number, on_load=self._take, report=self._report)
+        self._link.open()
+        self._report_regularly()
+        await self._stop.wait()
+        if self._worker is not None:
+            await self._drain(self._worker)
+        self._link.send_report()
+        self._link.close()
+        await asyncio.sleep(0)
+
+    def _take(self, load: Load) -> None:
+        if self._worker is not None:
+            self._worker.take(load.table, load.settings)
+        else:
+            log = FailureLog(self._link.send_event)
+            self._worker = Worker(load.table, load.settings, tell=log.tell)
+            spawn(self._listen(self._worker), "listen")
+        # What is loaded now stays: the collector need not look at it again.
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()
+
+    async def _listen(self, worker: Worker) -> None:
+        for listener in self._listeners:
+            await worker.listen(listener)
+
+    def _report(self) -> dict[str, Any]:
+        worker = self._worker.report() if self._worker is not None else {}
+        return worker | {"reports_dropped": self._link.dropped}
+
+    def _report_regularly(self) -> None:
+        self._link.send_report()
+        asyncio.get_running_loop().call_later(REPORT_INTERVAL_S, self._report_regularly)
+
+    def _on_stop(self) -> None:
+        (self._hurry if self._stop.is_set() and not self._retires else self._stop).set()
+        self._retires = False
+
+    def _on_retire(self) -> None:
+        self._retires = not self._stop.is_set()
+        self._stop.set()
+
+    async def _drain(self, worker: Worker) -> None:
+        """A worker that retires and is told to stop has as long as one that is told to stop at once."""
+        drain = asyncio.ensure_future(
+            worker.drain(RETIRE_S, RETIRE_S) if self._retires else worker.drain(worker.settings.drain_s)
+        )
+        hurried = asyncio.ensure_future(self._hurry.wait())
+        await asyncio.wait((drain, hurried), return_when=asyncio.FIRST_COMPLETED)
+        hurried.cancel()
+        if not drain.done():
+            drain.cancel()
+            await worker.drain(0)
+
+    def _tell_bug(self, context: dict[str, Any]) -> None:
+        """What the loop says of an exception that nobody caught."""
+        exception = context.get("exception")
+        trace = "".join(traceback.format_exception(exception)) if isinstance(exception, BaseException) else ""
+        told = {"event": "bug", "level": "error", "message": str(context.get("message", "")), "traceback": trace}
+        if not self._link.send_event(told):
+            with suppress(OSError):
+                sys.stderr.write(json.dumps(told) + "\n")
+
+
+def _raise_descriptor_limit() -> None:
+    """Shells give a process 1024 descriptors and let it take more; a connection through the proxy needs two."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
