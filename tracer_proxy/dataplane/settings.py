@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tracer_proxy.limits import CLIENT_CONNECTIONS_MAX, CLIENT_IDLE_S, HEAD_BYTES_MAX, HEAD_S
+from tracer_proxy.limits import CLIENT_CONNECTIONS_MAX, CLIENT_IDLE_S, EXCHANGES_MAX, HEAD_BYTES_MAX, HEAD_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,3 +15,5 @@ class Settings:
     """Between two requests of a connection."""
     head_bytes_max: int = HEAD_BYTES_MAX
     connections_max: int = CLIENT_CONNECTIONS_MAX
+    exchanges_max: int = EXCHANGES_MAX
+    """Under way at once."""

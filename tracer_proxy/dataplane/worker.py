@@ -48,6 +48,10 @@ class Worker:
         self.tunnels: set[Tunnel] = set()
         self.draining = False
         self.exchanges = 0
+        self.exchanges_open = 0
+        """Those under way now."""
+        self.held_bytes = 0
+        """Of request bodies that wait, or are kept for another attempt."""
         self.errors: Counter[Kind] = Counter()
         self._servers: list[asyncio.Server] = []
         self._socket_files: list[Path] = []

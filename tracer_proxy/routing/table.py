@@ -55,7 +55,7 @@ class Table:
         self.repeats = Repeats(varying)
         watched = {AGENT_ID, b"max-forwards", *watched, *varying}
         self.request_fields = FieldReader(Kind.MALFORMED, self.taken, watched, fields_max=fields_max)
-        self.response_fields = FieldReader(Kind.UPSTREAM_BROKEN, (b"x-trace-id-ext",))
+        self.response_fields = FieldReader(Kind.UPSTREAM_BROKEN, (b"x-trace-id-ext",), (b"retry-after",))
         self._exact: dict[bytes, list[tuple[int, Route]]] = {}
         self._prefix: dict[bytes, list[tuple[int, Route]]] = {}
         self._any_path: list[tuple[int, Route]] = []
