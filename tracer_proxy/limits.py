@@ -38,7 +38,7 @@ REPLAY_BYTES_MAX = 64 * KiB
 """A request body up to this size is kept until the answer begins, so that it can be sent again."""
 HELD_BODIES_BYTES_MAX = 64 * MiB
 """Of request bodies that a worker keeps in all; over it, bodies are not kept for another attempt."""
-PIPELINED_PIECE_BYTES = 8 * KiB
+PIPELINED_PIECE_BYTES = 32 * KiB
 """What came ahead is cut into pieces, so that taking a request off it does not copy all of the rest each time."""
 DISCARD_BYTES_MAX = 8 * MiB
 """What is read and thrown away after an early answer, so that the client gets to see it."""

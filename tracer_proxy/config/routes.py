@@ -139,9 +139,9 @@ class Retries(Part):
 
     attempts: Attempts = Field(RETRY_ATTEMPTS, description="How often a request is tried in all at one pool; 1 is no retry.")
     on: Annotated[tuple[Outcome, ...], OneOrMany()] = Field(
-        ("connect", "reset"),
-        description="After what: `connect`, no connection came about; `reset`, it broke before the answer began; `timeout`, "
-        "the answer did not begin in time; and statuses of the answer.",
+        ("connect",),
+        description="After what: `connect`, no connection came about, so nothing was sent; `reset`, it broke before the answer "
+        "began; `timeout`, the answer did not begin in time; and statuses of the answer.",
     )
     per_try: Timeout | None = Field(
         None,

@@ -94,6 +94,7 @@ class Attempts(ABC):
         """Ends the exchange."""
 
     def connect(self) -> None:
+        """Begins an attempt, or goes on with the pool that stands in; else the exchange fails."""
         assert self.decision is not None
         pool = self.lane.pool
         circuit = pool.circuit
@@ -101,24 +102,26 @@ class Attempts(ABC):
             self._turned_away(admission.full(pool, "requests"))
             return
         tried = self._retries.tried if self._retries is not None else ()
-        endpoint = self.endpoint = pool.pick(self.worker.dice, self.decision.session_key, tried)
+        endpoint = pool.pick(self.worker.dice, self.decision.session_key, tried)
         if endpoint is None:
             self._turned_away(admission.nobody(pool))
             return
+        upstream = self.worker.connections.take(endpoint)
+        if upstream is None and (refusal := admission.refuse_dial(self.worker, pool)):
+            self._turned_away(refusal)
+            return
+        self.endpoint = endpoint
         endpoint.pending += 1
         circuit.requests += 1
         self._circuit = circuit
         self.attempts += 1
-        upstream = self.worker.connections.take(endpoint)
-        if upstream is not None:
-            self._dispatch(upstream)
-        elif refusal := admission.refuse_dial(self.worker, pool):
-            self._release_endpoint()
-            self._turned_away(refusal)
-        else:
+        if upstream is None:
             self._dial(endpoint, circuit)
+        else:
+            self._dispatch(upstream)
 
     def _turned_away(self, error: ProxyError) -> None:
+        self.endpoint = None
         if not self._further().fail_over():
             self.fail(error)
 

@@ -147,7 +147,8 @@ class Exchange(Attempts):
         assert upstream.transport is not None
         assert self.decision is not None
         outbox, retries = self._outbox, self.decision.route.retries
-        if self.head.method not in IDEMPOTENT and not retries.non_idempotent:
+        harmless = self.head.method in IDEMPOTENT or retries.non_idempotent
+        if not (harmless and (upstream.reused or retries.repeats_sent)):
             self._forget_outbox()
         else:
             if retries.per_try is not None:

@@ -1,7 +1,7 @@
 """When a request may be sent again, how long to wait before, and how many may be. Pure: time and dice are arguments."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from tracer_proxy.errors import Kind
@@ -29,7 +29,7 @@ class RetryPolicy:
 
     attempts: int = RETRY_ATTEMPTS
     """In all, at one pool."""
-    outcomes: frozenset[str] = frozenset((CONNECT, RESET))
+    outcomes: frozenset[str] = frozenset((CONNECT,))
     statuses: frozenset[int] = frozenset()
     per_try: float | None = None
     backoff: float = RETRY_BACKOFF_S
@@ -38,6 +38,11 @@ class RetryPolicy:
     """In percent of the route's requests."""
     non_idempotent: bool = False
     """Also requests that change something more each time they are sent (RFC 9110 9.2.2), once they have been sent."""
+    repeats_sent: bool = field(init=False)
+    """Whether there may be another attempt once the request was sent."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "repeats_sent", self.attempts > 1 and bool(self.statuses or self.outcomes - {CONNECT}))
 
     def pause(self, retry: int, told_s: float, dice: Callable[[], float]) -> float | None:
         """Seconds before the ``retry``-th retry (from 1), or ``None`` when that would be too long.
