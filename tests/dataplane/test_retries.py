@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import pytest
 from harness import (
@@ -592,3 +592,58 @@ async def test_chunks_that_come_during_a_pause_wait_for_the_next_try() -> None:
         await nothing_left(running)
     assert status(answer) == 200
     assert [len(body) for body in good.bodies] == [0x8000 * 100]
+
+
+async def stops_midway(endpoint: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await endpoint.request(reader)
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+    await reader.read(-1)
+
+
+@pytest.mark.parametrize(
+    ("handler", "retries", "expected"),
+    [
+        (answering(OK), "attempts: 1", ["succeeded"]),
+        (answering(b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"), "attempts: 1", ["succeeded"]),
+        (answering(BUSY), "attempts: 1", ["failed"]),
+        (answering(BUSY, OK), "on: 503", ["failed", "succeeded"]),
+        (answering(BUSY.replace(b"503", b"429"), OK), "on: 429", ["succeeded", "succeeded"]),
+        (resets, "on: reset, attempts: 3", ["failed"] * 3),
+        (answering(b"garbage\r\n\r\n"), "attempts: 1", ["failed"]),
+        (hangs, "on: timeout, per_try: 100ms", ["failed"] * 2),
+        (stops_midway, "on: [reset, timeout]", ["failed"]),
+        (None, "attempts: 3", ["failed"] * 3),
+    ],
+    ids=["ok", "500", "503", "503 passed over", "429 passed over", "reset", "garbage", "silent", "midway", "refused"],
+)
+async def test_the_pool_is_told_once_of_each_attempt_how_it_went(
+    handler: Callable[[Upstream, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]] | None,
+    retries: str,
+    expected: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    heard: list[str] = []
+    monkeypatch.setattr(Pool, "failed", lambda pool, endpoint, now: heard.append("failed"))
+    monkeypatch.setattr(Pool, "succeeded", lambda pool, endpoint, seconds, now: heard.append("succeeded"))
+    route = f"timeouts: {{first_byte: 200ms, idle: 200ms}}\nretries: {{backoff: 0, {retries}}}"
+    async with upstream(handler or resets) as endpoint:
+        with refusing() as refused:
+            config = one_route(endpoint.url if handler else refused, route=route)
+            async with proxy(config) as running:
+                await say(running.port, request())
+                await nothing_left(running)
+    assert heard == expected
+
+
+async def test_the_pool_is_not_told_of_what_is_the_clients_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[str] = []
+    monkeypatch.setattr(Pool, "failed", lambda pool, endpoint, now: heard.append("failed"))
+    monkeypatch.setattr(Pool, "succeeded", lambda pool, endpoint, seconds, now: heard.append("succeeded"))
+    async with upstream(hangs) as endpoint, proxy(one_route(endpoint.url, route="timeouts: {idle: 200ms}")) as running:
+        await say(running.port, b"POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\nnonsense\r\n")
+        await say(running.port, b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 10\r\n\r\nhalf")
+        async with connection(running.port) as (_, writer):
+            writer.write(request())
+            await until(lambda: bool(endpoint.bodies))
+        await nothing_left(running)
+    assert heard == []
