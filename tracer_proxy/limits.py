@@ -35,7 +35,11 @@ PIPELINED_BYTES_MAX = 64 * KiB
 REQUEST_BODY_BYTES_MAX = 64 * MiB
 """Default of a route's ``limits.request_body``."""
 REPLAY_BYTES_MAX = 64 * KiB
-"""A request body up to this size is kept until the first response byte, so that a stale connection can be replaced."""
+"""A request body up to this size is kept until the answer begins, so that it can be sent again."""
+HELD_BODIES_BYTES_MAX = 64 * MiB
+"""Of request bodies that a worker keeps in all; over it, bodies are not kept for another attempt."""
+PIPELINED_PIECE_BYTES = 32 * KiB
+"""What came ahead is cut into pieces, so that taking a request off it does not copy all of the rest each time."""
 DISCARD_BYTES_MAX = 8 * MiB
 """What is read and thrown away after an early answer, so that the client gets to see it."""
 
@@ -45,7 +49,24 @@ SHOWN_PATH_BYTES_MAX = 200
 # Connections.
 LISTEN_BACKLOG = 1024
 CLIENT_CONNECTIONS_MAX = 20_000
+EXCHANGES_MAX = 10_000
+"""Under way in one worker; over it, a new request is refused at once."""
 IDLE_CONNECTIONS_PER_ENDPOINT_MAX = 256
+POOL_CONNECTIONS_MAX = 10_000
+POOL_PENDING_MAX = 10_000
+POOL_REQUESTS_MAX = 10_000
+FAILOVER_POOLS_MAX = 8
+
+# Retries.
+RETRY_ATTEMPTS = 2
+RETRY_ATTEMPTS_MAX = 10
+RETRY_BACKOFF_S = 0.05
+RETRY_BACKOFF_MAX_S = 2.0
+RETRY_BUDGET_PERCENT = 20.0
+"""Precedents: linkerd and Finagle 20 %, Envoy 20 %."""
+RETRY_RATE_MIN = 3
+"""Retries per second that a route may make whatever its traffic is. Precedent: Envoy 3 at once, linkerd 10 per second."""
+RETRY_BUDGET_WINDOW_S = 10.0
 
 # Processes.
 WORKERS_MAX = 64
@@ -90,6 +111,8 @@ FIRST_BYTE_S = 600.0
 BODY_IDLE_S = 300.0
 TUNNEL_IDLE_S = 3600.0
 LINGER_S = 2.0
+CLIENT_LOOK_S = 2.0
+"""A client that is not read, because its upstream is full, is looked at so often: it may have left."""
 DRAIN_S = 10.0
 DRAIN_SERVE_S = 1.0
 """How long a worker that drains still serves what comes on open connections: their clients cannot know yet."""
@@ -171,4 +194,10 @@ assert min(HEAD_S, CONNECT_S, UPSTREAM_IDLE_S, LINGER_S) > CLOCK_TICK_S
 assert TRAILER_BYTES_MAX <= HEAD_BYTES_MAX
 assert CHUNK_LINE_BYTES_MAX <= HEAD_BYTES_MAX
 assert PIPELINED_BYTES_MAX >= HEAD_BYTES_MAX
+assert PIPELINED_PIECE_BYTES <= PIPELINED_BYTES_MAX
+assert REPLAY_BYTES_MAX <= HELD_BODIES_BYTES_MAX
+assert EXCHANGES_MAX <= CLIENT_CONNECTIONS_MAX
+assert max(POOL_CONNECTIONS_MAX, POOL_PENDING_MAX, POOL_REQUESTS_MAX) <= EXCHANGES_MAX
+assert RETRY_BACKOFF_S <= RETRY_BACKOFF_MAX_S
+assert 1 <= RETRY_ATTEMPTS <= RETRY_ATTEMPTS_MAX
 assert MOCK_JOURNAL_REQUEST_BYTES_MAX <= MOCK_JOURNAL_BYTES_MAX

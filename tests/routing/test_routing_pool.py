@@ -15,7 +15,7 @@ def never() -> float:
 
 
 def picks(of: Pool, count: int) -> list[int]:
-    return [of.endpoints.index(of.pick(never)) for _ in range(count)]
+    return [of.endpoints.index(of.pick(never, b"")) for _ in range(count)]
 
 
 @given(st.integers(2, 9), st.integers(1, 60))
@@ -58,20 +58,22 @@ def test_least_pending_spreads_an_idle_pool_evenly() -> None:
 def test_least_pending_fills_up_evenly_when_nothing_ends() -> None:
     of = pool(4, "least_pending")
     for _ in range(40):
-        of.pick(never).pending += 1
+        picked = of.pick(never, b"")
+        assert picked is not None
+        picked.pending += 1
     assert [endpoint.pending for endpoint in of.endpoints] == [10] * 4
 
 
 @pytest.mark.parametrize(("thrown", "index"), [(0.0, 0), (0.2499, 0), (0.25, 1), (0.5, 2), (0.999999, 3)])
 def test_random_follows_the_dice(thrown: float, index: int) -> None:
     of = pool(4, "random")
-    assert of.pick(lambda: thrown) is of.endpoints[index]
+    assert of.pick(lambda: thrown, b"") is of.endpoints[index]
 
 
 @pytest.mark.parametrize("balance", ["round_robin", "least_pending", "random"])
 def test_one_endpoint_needs_no_choice(balance: str) -> None:
     of = pool(1, balance)
-    assert of.pick(never) is of.endpoints[0]
+    assert of.pick(never, b"") is of.endpoints[0]
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from tracer_proxy.config.addresses import ListenAddress, split_listen
 from tracer_proxy.config.choices import hint
 from tracer_proxy.config.nodes import Location, path_text
-from tracer_proxy.config.routes import NAME_EXPECTED, NAME_PATTERN, Lane, Match, Pool, Route, When
+from tracer_proxy.config.routes import NAME_EXPECTED, NAME_PATTERN, Lane, Match, Pool, Retries, Route, When
 from tracer_proxy.config.schema import Config
+from tracer_proxy.config.values import show_duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,18 @@ def _pools(config: Config) -> Iterator[Complaint]:
         if not re.fullmatch(NAME_PATTERN, name):
             yield Complaint(("pools", name), f"expected {NAME_EXPECTED}")
         yield from _endpoints(pool, config, ("pools", name, "endpoints"))
+        yield from _failover(name, pool, config, ("pools", name, "failover"))
+
+
+def _failover(name: str, pool: Pool, config: Config, location: Location) -> Iterator[Complaint]:
+    """Only the list of the lane's own pool counts, so that two pools may well stand in for each other."""
+    yield from _repeated((other, (*location, index)) for index, other in enumerate(pool.failover))
+    for index, other in enumerate(pool.failover):
+        if other == name:
+            yield Complaint((*location, index), f"found {other!r}: that is this pool itself; name another one")
+        elif other not in config.pools:
+            message = f"found {other!r}: there is no such pool{hint(other, config.pools, 'pools')}"
+            yield Complaint((*location, index), message, (("pools",),))
 
 
 def _endpoints(pool: Pool, config: Config, location: Location) -> Iterator[Complaint]:
@@ -90,7 +103,17 @@ def _route(route: Route, config: Config, location: Location) -> Iterator[Complai
     if route.llm and route.llm.mode == "local" and route.llm.api != "openai":
         message = f"found 'local' for api {route.llm.api!r}: the bundled mock speaks only openai so far; use mode: remote"
         yield Complaint((*location, "llm", "mode"), message, ((*location, "llm", "api"),))
+    yield from _retries(route.retries, (*location, "retries"))
     yield from _lanes(route.lanes, config, (*location, "lanes"))
+
+
+def _retries(retries: Retries, location: Location) -> Iterator[Complaint]:
+    if retries.per_try is not None and "timeout" not in retries.on:
+        message = "a try that takes longer would not be followed by another; add timeout to on"
+        yield Complaint((*location, "per_try"), message, ((*location, "on"),))
+    if retries.backoff > retries.backoff_max:
+        message = f"found {show_duration(retries.backoff)}: longer than backoff_max; make it shorter, or that one longer"
+        yield Complaint((*location, "backoff"), message, ((*location, "backoff_max"),))
 
 
 def _match(match: Match, location: Location) -> Iterator[Complaint]:

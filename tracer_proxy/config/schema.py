@@ -29,6 +29,7 @@ from tracer_proxy.limits import (
     CLIENT_IDLE_S,
     CONFIG_CONNECTIONS_MAX,
     DRAIN_S,
+    EXCHANGES_MAX,
     HEAD_BYTES_MAX,
     HEAD_FIELDS_MAX,
     HEAD_S,
@@ -78,6 +79,9 @@ class ProxyLimits(Part):
     )
     connections: Annotated[int, number_form(1, CONFIG_CONNECTIONS_MAX, whole=True)] = Field(
         CLIENT_CONNECTIONS_MAX, description="Open connections of clients."
+    )
+    exchanges: Annotated[int, number_form(1, CONFIG_CONNECTIONS_MAX, whole=True)] = Field(
+        EXCHANGES_MAX, description="Requests under way; one more is answered with 503 at once."
     )
 
 

@@ -24,8 +24,8 @@ def request_head(exchange: "Exchange") -> bytes:
     assert decision is not None
     assert endpoint is not None
     head = plan.head
-    prepared = plan.departure(decision)
-    host = head.authority if decision.lane.pool.keeps_host and head.authority else endpoint.authority
+    prepared = plan.departure(decision, exchange.lane)
+    host = head.authority if exchange.lane.pool.keeps_host and head.authority else endpoint.authority
     out = prepared.start + host + prepared.lines(plan.passing)
     if decision.route.egress is not Egress.NONE:
         out += exchange.table.injector.block(exchange.context, exchange.span_id, exchange.sampled)

@@ -2,9 +2,11 @@
 
 import asyncio
 import fcntl
+import select
 import socket
 import struct
 import termios
+from collections import deque
 from typing import TYPE_CHECKING, cast
 
 from tracer_proxy.dataplane.exchange import Exchange
@@ -17,6 +19,7 @@ from tracer_proxy.limits import (
     LINGER_S,
     NEW_HEADS_IN_A_ROW_MAX,
     PIPELINED_BYTES_MAX,
+    PIPELINED_PIECE_BYTES,
     PLANNED_HEAD_BYTES_MAX,
     PLANS_PER_CONNECTION_MAX,
     WRITE_BUFFER_HIGH_BYTES,
@@ -47,6 +50,7 @@ class Downstream(asyncio.Protocol):
         "deadline",
         "exchange",
         "is_full",
+        "is_held_up",
         "peer",
         "transport",
         "trusted",
@@ -66,9 +70,11 @@ class Downstream(asyncio.Protocol):
         self._plans: dict[Rest, Plan] = {}
         self._new_heads = 0
         """In a row, none of which had come before."""
-        self._ahead: list[bytes] = []
+        self._ahead: deque[bytes] = deque()
         """What the client sent beyond the request under way."""
         self._ahead_bytes = 0
+        self.is_held_up = False
+        """It is not read."""
         self._advancing = False
         self._closing = False
         self._discarded_bytes = 0
@@ -121,7 +127,7 @@ class Downstream(asyncio.Protocol):
         self._closing = True
         if self.exchange is not None:
             self.exchange.client_gone()
-            self.exchange = None
+            self.leave_exchange()
 
     def pause_writing(self) -> None:
         self.is_full = True
@@ -133,8 +139,8 @@ class Downstream(asyncio.Protocol):
         if self.exchange is not None:
             self.exchange.client_drained()
         else:
-            self.transport.resume_reading()
             self._advance()
+            self.regulate()
 
     def expired(self) -> None:
         """The clock calls this when ``deadline`` has passed."""
@@ -161,29 +167,61 @@ class Downstream(asyncio.Protocol):
         """By the table in force: a reload may change who is trusted."""
         self.trusted = self.worker.table.trust.believes(self.peer.decode() or None)
 
+    def has_left(self) -> bool:
+        """Whether the client has closed, or its sending side; seen past the bytes that were not read."""
+        descriptor = self.transport.get_extra_info("socket").fileno()
+        if descriptor < 0:
+            return True
+        poll = select.poll()
+        poll.register(descriptor, select.POLLRDHUP)
+        return bool(poll.poll(0))
+
     # The exchange calls these.
 
+    def regulate(self) -> None:
+        """Reads the client, or lets it wait: the one place that decides, called when what it looks at may have changed."""
+        exchange = self.exchange
+        if exchange is None or exchange.request_done:
+            holds_up = self._ahead_bytes > PIPELINED_BYTES_MAX and not self._closing
+        else:
+            holds_up = not exchange.takes_body
+        if holds_up != self.is_held_up and not self.transport.is_closing():
+            self.is_held_up = holds_up
+            if holds_up:
+                self.transport.pause_reading()
+            else:
+                self.transport.resume_reading()
+
     def give_back(self, rest: bytes) -> None:
-        """Bytes behind the end of a request: the next one, or the first ones of a tunnel."""
-        self._ahead.append(rest)
+        """Bytes behind the end of a request: the next one, or the first ones of a tunnel; in front of what came later."""
         self._ahead_bytes += len(rest)
+        if len(rest) <= PIPELINED_PIECE_BYTES:
+            self._ahead.appendleft(rest)
+        else:
+            starts = range(0, len(rest), PIPELINED_PIECE_BYTES)
+            self._ahead.extendleft([rest[start : start + PIPELINED_PIECE_BYTES] for start in reversed(starts)])
 
     def take_ahead(self) -> bytes:
-        ahead = self._ahead.pop() if len(self._ahead) == 1 else b"".join(self._ahead)
+        ahead = b"".join(self._ahead)
         self._ahead.clear()
         self._ahead_bytes = 0
         return ahead
 
     def exchange_done(self, *, keep: bool, request_done: bool) -> None:
         """The answer is written. ``keep``: the connection may carry another request."""
-        self.exchange = None
+        self.leave_exchange()
         if not keep or self.worker.leaving:
             self._close(linger=not request_done or self._ahead_bytes > 0)
             return
         self.deadline = self.worker.clock.now + self.worker.settings.keep_alive_s
-        self.transport.resume_reading()
         if self._ahead:
             self._advance()
+        if self.is_held_up:
+            self.regulate()
+
+    def leave_exchange(self) -> None:
+        self.exchange = None
+        self.worker.exchanges_open -= 1
 
     def drain(self) -> None:
         """Closes a connection that is idle; a request that is half there is answered with 503 when it is whole."""
@@ -192,7 +230,7 @@ class Downstream(asyncio.Protocol):
 
     def break_off(self, *, reset: bool) -> None:
         """Ends an answer that is incomplete, so that the client can tell. ``reset`` where only a reset tells it."""
-        self.exchange = None
+        self.leave_exchange()
         self._closing = True
         if reset:
             raw = self.transport.get_extra_info("socket")
@@ -209,13 +247,21 @@ class Downstream(asyncio.Protocol):
         self._close(linger=True)
 
     def _advance(self) -> None:
-        """Reads requests from what has come, until one is under way. A loop: pipelined errors must not nest."""
+        """Reads what came ahead, until a whole request is under way. A loop: pipelined errors must not nest."""
         if self._advancing:
             return
         self._advancing = True
         try:
-            while self._ahead and self.exchange is None and not self.is_full:
-                self._read(self.take_ahead())
+            while self._ahead:
+                exchange = self.exchange
+                if self.is_full if exchange is None else exchange.request_done:
+                    break
+                piece = self._ahead.popleft()
+                self._ahead_bytes -= len(piece)
+                if exchange is None:
+                    self._read(piece)
+                else:
+                    exchange.from_client(piece)
         finally:
             self._advancing = False
 
@@ -243,6 +289,7 @@ class Downstream(asyncio.Protocol):
             plan = self._plan_to_keep(raw, table)
         else:
             plan = Plan(read_request(raw, table.request_fields), table, peer=self.peer, trusted=self.trusted)
+        self.worker.exchanges_open += 1
         self.exchange = exchange = Exchange(self, plan)
         exchange.begin(body)
 
@@ -262,9 +309,10 @@ class Downstream(asyncio.Protocol):
         return plan
 
     def _hold_back(self, data: bytes) -> None:
-        self.give_back(data)
+        self._ahead.append(data)
+        self._ahead_bytes += len(data)
         if self._ahead_bytes > PIPELINED_BYTES_MAX:
-            self.transport.pause_reading()
+            self.regulate()
 
     def _discard(self, data: bytes) -> None:
         self._discarded_bytes += len(data)
@@ -279,7 +327,7 @@ class Downstream(asyncio.Protocol):
         if linger and not self.transport.is_closing():
             self.deadline = clock.now + (BODY_IDLE_S if self.transport.get_write_buffer_size() else LINGER_S)
             self.transport.write_eof()
-            self.transport.resume_reading()
+            self.regulate()
         else:
             self.deadline = clock.now + BODY_IDLE_S
             self.transport.close()

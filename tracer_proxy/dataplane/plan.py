@@ -119,11 +119,12 @@ class Plan:
             for name, place in self._sessions:
                 self.head.fields.values[name] = values[place]
 
-    def departure(self, decision: Decision) -> "Departure":
-        key = decision.lane, decision.color
+    def departure(self, decision: Decision, lane: Lane) -> "Departure":
+        """``lane`` is the decision's, or stands in for it by another pool."""
+        key = lane, decision.color
         departure = self._departures.get(key)
         if departure is None:
-            departure = self._departures[key] = Departure(self, decision)
+            departure = self._departures[key] = Departure(self, decision, lane)
         return departure
 
 
@@ -132,8 +133,8 @@ class Departure:
 
     __slots__ = ("_lines", "_passing", "start")
 
-    def __init__(self, plan: Plan, decision: Decision) -> None:
-        head, lane, route = plan.head, decision.lane, decision.route
+    def __init__(self, plan: Plan, decision: Decision, lane: Lane) -> None:
+        head, route = plan.head, decision.route
         target = route.path_out(head.path) + (b"?" + head.query if head.has_query else b"")
         self.start = head.method + b" " + target + b" HTTP/1.1\r\nHost: "
         kept = head.fields.lines

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tracer_proxy.limits import CLIENT_CONNECTIONS_MAX, CLIENT_IDLE_S, DRAIN_S, HEAD_BYTES_MAX, HEAD_S
+from tracer_proxy.limits import CLIENT_CONNECTIONS_MAX, CLIENT_IDLE_S, DRAIN_S, EXCHANGES_MAX, HEAD_BYTES_MAX, HEAD_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,5 +15,7 @@ class Settings:
     """Between two requests of a connection."""
     head_bytes_max: int = HEAD_BYTES_MAX
     connections_max: int = CLIENT_CONNECTIONS_MAX
+    exchanges_max: int = EXCHANGES_MAX
+    """Under way at once."""
     drain_s: float = DRAIN_S
     """For exchanges under way, once the worker has been told to end."""

@@ -50,6 +50,10 @@ class Worker:
         self.draining = False
         """Refuses new requests, too."""
         self.exchanges = 0
+        self.exchanges_open = 0
+        """Those under way now."""
+        self.held_bytes = 0
+        """Of request bodies that wait, or are kept for another attempt."""
         self.errors: Counter[Kind] = Counter()
         self._servers: list[asyncio.Server] = []
         self.clock.start()
@@ -61,6 +65,7 @@ class Worker:
 
     def take(self, table: Table, settings: Settings) -> None:
         """Routes by ``table`` from now on. Exchanges under way keep the one they began with, and nothing is closed."""
+        table.adopt(self.table)
         self.table, self.settings = table, settings
         for downstream in self.downstreams:
             downstream.judge_peer()

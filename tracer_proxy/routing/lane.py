@@ -18,9 +18,10 @@ class Lane:
 
     ``paints`` is the colour for what lands here without one, or ``b""``; ``removed`` are lower-case names of headers that
     do not leave by this lane: those the pool sets itself, and ours where the route's egress holds them back.
+    ``failover`` are the same lane by other pools, in the order in which they stand in.
     """
 
-    __slots__ = ("colors", "name", "paints", "pool", "removed", "weight")
+    __slots__ = ("colors", "failover", "name", "paints", "pool", "removed", "weight")
 
     def __init__(
         self,
@@ -31,6 +32,7 @@ class Lane:
         colors: Sequence[str] = (),
         paints: str = "",
         removed: Iterable[bytes] = (),
+        failover: Sequence["Lane"] = (),
     ) -> None:
         self.name = name
         self.pool = pool
@@ -38,6 +40,7 @@ class Lane:
         self.colors = tuple(color.encode() for color in colors)
         self.paints = paints.encode()
         self.removed = frozenset(removed)
+        self.failover = tuple(failover)
 
 
 class Split:
