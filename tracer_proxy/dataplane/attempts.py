@@ -30,6 +30,7 @@ from tracer_proxy.wire.response import ResponseHead
 if TYPE_CHECKING:
     from tracer_proxy.dataplane.downstream import Downstream
     from tracer_proxy.dataplane.upstream import Upstream
+    from tracer_proxy.dataplane.worker import Worker
 
 
 class Attempts(ABC):
@@ -38,11 +39,9 @@ class Attempts(ABC):
         "_circuit",
         "_held_bytes",
         "_outbox",
-        "_per_try",
         "_repeatable",
         "_retries",
         "answer_s",
-        "attempts",
         "decision",
         "downstream",
         "endpoint",
@@ -54,36 +53,37 @@ class Attempts(ABC):
         "worker",
     )
 
+    # Set by the exchange: one constructor costs less than two.
+    worker: "Worker"
+    downstream: "Downstream"
+    plan: Plan
+    request_done: bool
+    decision: Decision | None
     lane: Lane
     """The decision's, or the same by a pool that stands in."""
+    upstream: "Upstream | None"
+    endpoint: Endpoint | None
+    """Of the last attempt."""
     sent_at: float
     """When the last attempt's request went out, in seconds of the monotonic clock."""
     answer_s: float
     """From then to the head of the answer."""
+    _circuit: Circuit | None
+    """Where the attempt under way is counted."""
+    _retries: Retries | None
+    _outbox: bytes
+    """Body bytes, framed for the upstream, that wait for a connection or may have to be sent again."""
+    _held_bytes: int
+    """What the worker was told of the outbox."""
+    _repeatable: bool
+    """All that has come of the body is in the outbox, and nothing was sent that must not be sent again."""
+    _answer: ResponseHead | None
+    """What the client has been sent the head of."""
 
-    def __init__(self, downstream: "Downstream", plan: Plan) -> None:
-        self.downstream = downstream
-        self.worker = downstream.worker
-        self.plan = plan
-        self.request_done = plan.head.length == 0
-        self.decision: Decision | None = None
-        self.upstream: Upstream | None = None
-        self.endpoint: Endpoint | None = None
-        """Of the last attempt."""
-        self.attempts = 0
-        self._circuit: Circuit | None = None
-        """Where the attempt under way is counted."""
-        self._retries: Retries | None = None
-        self._per_try = 0.0
-        """How long an answer may be awaited when another attempt may follow; 0 is as long as ever."""
-        self._outbox = b""
-        """Body bytes, framed for the upstream, that wait for a connection or may have to be sent again."""
-        self._held_bytes = 0
-        """What the worker was told of the outbox."""
-        self._repeatable = True
-        """All that has come of the body is in the outbox, and nothing was sent that must not be sent again."""
-        self._answer: ResponseHead | None = None
-        """What the client has been sent the head of."""
+    @property
+    def attempts(self) -> int:
+        """How many there were, with the one under way; 1 before the first as well."""
+        return 1 if self._retries is None else self._retries.attempts
 
     @abstractmethod
     def _dispatch(self, upstream: "Upstream") -> None:
@@ -114,7 +114,8 @@ class Attempts(ABC):
         endpoint.pending += 1
         circuit.requests += 1
         self._circuit = circuit
-        self.attempts += 1
+        if self._retries is not None:
+            self._retries.attempts += 1
         if upstream is None:
             self._dial(endpoint, circuit)
         else:
@@ -180,7 +181,6 @@ class Attempts(ABC):
     def _forget_outbox(self) -> None:
         """From here on the request cannot be sent again."""
         self._repeatable = False
-        self._per_try = 0.0
         self._outbox = b""
         self.worker.held_bytes -= self._held_bytes
         self._held_bytes = 0
@@ -189,26 +189,26 @@ class Attempts(ABC):
 
     def _end_attempt(self, answer: ResponseHead | None, *, is_clean: bool) -> None:
         """Tells the pool how its endpoint did; without an answer it failed. ``is_clean``: the connection may serve another."""
-        pool, endpoint, upstream, now = self.lane.pool, self.endpoint, self.upstream, self.worker.clock.now
+        pool, endpoint, upstream, worker = self.lane.pool, self.endpoint, self.upstream, self.worker
         assert endpoint is not None
         if answer is None or answer.status in pool.failure_statuses:
-            pool.failed(endpoint, now)
+            pool.failed(endpoint, worker.clock.now)
         else:
-            pool.succeeded(endpoint, self.answer_s, now)
+            pool.succeeded(endpoint, self.answer_s, worker.clock.now)
         self._release_endpoint()
-        self.upstream = None
-        if upstream is None:
-            return
-        if is_clean:
-            self.worker.connections.keep(upstream, pool.idle_s)
-        else:
-            upstream.close()
+        if upstream is not None:
+            self.upstream = None
+            if is_clean:
+                worker.connections.keep(upstream, pool.idle_s)
+            else:
+                upstream.close()
 
     def _release_endpoint(self) -> None:
-        if self._circuit is not None:
+        circuit = self._circuit
+        if circuit is not None:
             assert self.endpoint is not None
             self.endpoint.pending -= 1
-            self._circuit.requests -= 1
+            circuit.requests -= 1
             self._circuit = None
 
     def upstream_lost(self) -> None:

@@ -209,11 +209,13 @@ class Downstream(asyncio.Protocol):
 
     def exchange_done(self, *, keep: bool, request_done: bool) -> None:
         """The answer is written. ``keep``: the connection may carry another request."""
-        self.leave_exchange()
-        if not keep or self.worker.leaving:
+        worker = self.worker
+        self.exchange = None
+        worker.exchanges_open -= 1
+        if not keep or worker.leaving:
             self._close(linger=not request_done or self._ahead_bytes > 0)
             return
-        self.deadline = self.worker.clock.now + self.worker.settings.keep_alive_s
+        self.deadline = worker.clock.now + worker.settings.keep_alive_s
         if self._ahead:
             self._advance()
         if self.is_held_up:

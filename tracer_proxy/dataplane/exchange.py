@@ -51,12 +51,20 @@ class Exchange(Attempts):
     )
 
     def __init__(self, downstream: "Downstream", plan: Plan) -> None:
-        super().__init__(downstream, plan)
+        self.downstream = downstream
+        self.worker = downstream.worker
+        self.plan = plan
         self.head = head = plan.head
-        self.length = head.length
+        self.length = length = head.length
         self.table = plan.table
         """The table at the start: a reload does not move what is under way."""
+        self.decision = self.upstream = self.endpoint = None
+        self._circuit = self._retries = self._answer = None
+        self.request_done = length == 0
         self._request_body: Reframed | None = None
+        self._outbox = b""
+        self._held_bytes = 0
+        self._repeatable = True
         self._patience_ends = 0.0
         """When an upstream that is full has been waited for long enough."""
         self._upstream_deaf = False
@@ -148,13 +156,16 @@ class Exchange(Attempts):
         assert self.decision is not None
         outbox, retries = self._outbox, self.decision.route.retries
         harmless = self.head.method in IDEMPOTENT or retries.non_idempotent
-        if not (harmless and (upstream.reused or retries.repeats_sent)):
-            self._forget_outbox()
-        else:
+        if harmless and (upstream.reused or retries.repeats_sent):
             if retries.per_try is not None:
-                self._per_try = retries.per_try if self._further().may_follow else 0.0
+                self._further()
             if outbox:
                 self._hold_outbox()
+        elif self._held_bytes:
+            self._forget_outbox()
+        else:
+            self._repeatable = False
+            self._outbox = b""
         # Before the write, for that may fill the upstream, which has the client looked at now and then.
         self._await_upstream()
         self.sent_at = monotonic()
@@ -196,8 +207,12 @@ class Exchange(Attempts):
     def _await_upstream(self) -> None:
         assert self.decision is not None
         timeouts = self.decision.route.timeouts
-        waits_for_answer = self.request_done and self._answer is None
-        wait = (self._per_try or timeouts.first_byte) if waits_for_answer else timeouts.idle
+        if not self.request_done or self._answer is not None:
+            wait = timeouts.idle
+        elif self._retries is None or not self._repeatable:
+            wait = timeouts.first_byte
+        else:
+            wait = self._retries.per_try_s or timeouts.first_byte
         self.downstream.deadline = self.worker.clock.now + wait
 
     # 5. The answer: its head, then its body, as it comes.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Retries:
-    __slots__ = ("_attempts_left", "_exchange", "_made", "_route", "_stand_ins", "_timer", "tried")
+    __slots__ = ("_attempts_left", "_exchange", "_made", "_route", "_stand_ins", "_timer", "attempts", "tried")
 
     def __init__(self, exchange: "Attempts", route: "Route") -> None:
         self._exchange = exchange
@@ -24,6 +24,8 @@ class Retries:
         self._attempts_left = route.retries.attempts - 1
         """At the present pool."""
         self._made = 0
+        self.attempts = 0 if exchange.endpoint is None else 1
+        """In all; the one under way counts."""
         self._stand_ins = iter(exchange.lane.failover)
         self._timer: asyncio.TimerHandle | None = None
         self.tried: list[Endpoint] = []
@@ -71,9 +73,9 @@ class Retries:
         return True
 
     @property
-    def may_follow(self) -> bool:
-        """Whether an attempt under way is not the last one at its pool."""
-        return self._attempts_left > 0
+    def per_try_s(self) -> float | None:
+        """How long the attempt under way may wait for its answer; the last one at a pool as long as the route says."""
+        return self._route.retries.per_try if self._attempts_left else None
 
     def cancel(self) -> None:
         if self._timer is not None:
