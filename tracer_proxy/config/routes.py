@@ -20,6 +20,7 @@ from tracer_proxy.config.matchers import (
     ValueMatcher,
 )
 from tracer_proxy.config.part import Part
+from tracer_proxy.config.tls import PoolTls
 from tracer_proxy.config.values import (
     Duration,
     Flag,
@@ -172,3 +173,6 @@ class Pool(Part):
     )
     host: HostSeen = Field("endpoint", description="The `Host` that the endpoint sees: its own, or the caller's.")
     idle: Duration = Field(UPSTREAM_IDLE_S, description="How long a connection is kept that no request uses.")
+    tls: PoolTls | None = Field(
+        None, description="For `https://` endpoints; left out, the system's CAs, the endpoint's host, and no certificate."
+    )

@@ -441,7 +441,8 @@ class Exchange:
             body.reader.done = True
             self._pass_answer(end_of_chunks(b"") if body.chunked else b"")
 
-    def upstream_lost(self) -> None:
+    def upstream_lost(self, reason: str = "") -> None:
+        """``reason`` is what TLS has to say about it: an endpoint may refuse our certificate after the connection stands."""
         upstream = self.upstream
         self.upstream = None
         if upstream is not None and self._replayable and upstream.reused and self._stale_retries == 0:
@@ -453,5 +454,5 @@ class Exchange:
         if self._answer is not None:
             message = "The upstream broke off in the middle of its answer."
         else:
-            message = "The upstream closed the connection before it answered."
+            message = "The upstream closed the connection before it answered" + (f": TLS says {reason}." if reason else ".")
         self.fail(ProxyError(Kind.UPSTREAM_CLOSED, message))

@@ -13,10 +13,11 @@ from tracer_proxy.dataplane.connections import Connections
 from tracer_proxy.dataplane.downstream import Downstream
 from tracer_proxy.dataplane.ids import Ids
 from tracer_proxy.dataplane.settings import Settings
+from tracer_proxy.dataplane.tls import ServerTls
 from tracer_proxy.dataplane.tunnel import Tunnel
 from tracer_proxy.dataplane.upstream import Upstream
 from tracer_proxy.errors import Kind, ProxyError
-from tracer_proxy.limits import LISTEN_BACKLOG
+from tracer_proxy.limits import LISTEN_BACKLOG, TLS_CLOSE_S, TLS_HANDSHAKE_S
 from tracer_proxy.routing.pool import Dice
 from tracer_proxy.routing.table import Table
 
@@ -49,12 +50,17 @@ class Worker:
         self.draining = False
         self.exchanges = 0
         self.errors: Counter[Kind] = Counter()
+        self.server_tls: ServerTls | None = None
+        """Made by the first listener that needs it."""
         self._servers: list[asyncio.Server] = []
         self._socket_files: list[Path] = []
         self.clock.start()
 
     async def listen(self, address: str) -> str:
-        """``host:port`` or ``unix:/path``; returns where it listens, with the port that was chosen for port 0."""
+        """``host:port`` or ``unix:/path``; returns where it listens, with the port that was chosen for port 0.
+
+        TLS, if there is any, is for TCP: who reaches a Unix socket is settled by the permissions of its file.
+        """
         if address.startswith("unix:"):
             path = Path(address.removeprefix("unix:"))
             await self._refuse_to_take_over(path)
@@ -63,8 +69,18 @@ class Worker:
             self._servers.append(server)
             return address
         host, _, port = address.rpartition(":")
+        if self.settings.tls is not None and self.server_tls is None:
+            self.server_tls = ServerTls(self.settings.tls)
+        tls = self.server_tls
         server = await self.loop.create_server(
-            lambda: Downstream(self), host.strip("[]"), int(port), backlog=LISTEN_BACKLOG, reuse_address=True
+            lambda: Downstream(self),
+            host.strip("[]"),
+            int(port),
+            backlog=LISTEN_BACKLOG,
+            reuse_address=True,
+            ssl=tls.context if tls else None,
+            ssl_handshake_timeout=TLS_HANDSHAKE_S if tls else None,
+            ssl_shutdown_timeout=TLS_CLOSE_S if tls else None,
         )
         self._servers.append(server)
         return f"{host}:{server.sockets[0].getsockname()[1]}"
