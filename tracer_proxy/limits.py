@@ -116,8 +116,31 @@ CLIENT_LOOK_S = 2.0
 DRAIN_S = 10.0
 DRAIN_SERVE_S = 1.0
 """How long a worker that drains still serves what comes on open connections: their clients cannot know yet."""
+TLS_HANDSHAKE_S = 10.0
+"""What a client has for its handshake; that with an endpoint counts into the time to connect."""
+TLS_CLOSE_S = 3600.0
+"""The loop's own bound on a TLS close. Ours, which sees whether the peer still takes bytes, comes long before it."""
 FAILURE_LOG_INTERVAL_S = 1.0
 """Between two log lines about one kind of failure."""
+
+# Names of endpoints.
+DNS_TTL_S = 30.0
+"""Default of ``proxy.dns_ttl``: the system's resolver does not say how long its answers hold."""
+DNS_REFRESH_SHARE = 0.75
+"""Of that time, after which whoever asks for a name has it looked up anew in the background."""
+DNS_LOOKUP_S = 3.0
+"""After so long a lookup has failed, though its answer is still taken when it comes."""
+DNS_STALE_WAIT_S = 0.5
+"""How long a connection waits for a fresh answer when there is an old one to go on with."""
+DNS_RETRY_S = 1.0
+"""Between a lookup that failed and the next for the same name."""
+DNS_LOOKUPS_MAX = 16
+"""Lookups at a time, each in a thread of its own; more wait in line."""
+DNS_NAMES_MAX = 4096
+DNS_ADDRESSES_MAX = 16
+"""Of one name; the resolver's further ones are left out."""
+DIAL_STAGGER_S = 0.25
+"""The start given to one address of a name before the next is tried beside it (RFC 8305)."""
 
 # Context.
 TRACESTATE_BYTES_MAX = 512
@@ -143,6 +166,8 @@ CONFIG_DURATION_S_MAX = 30 * 24 * 3600.0
 CONFIG_SIZE_BYTES_MAX = 1024 * 1024 * MiB
 CONFIG_WEIGHT_MAX = 1_000_000.0
 CONFIG_CONNECTIONS_MAX = 1_000_000
+TLS_FILE_BYTES_MAX = 4 * MiB
+"""Of a certificate, key or CA file; the bundle of all public CAs has about 250 KiB."""
 UNIX_PATH_BYTES_MAX = 103
 """Linux has room for 108 bytes and macOS for 104, one of them for the closing NUL."""
 
@@ -191,6 +216,8 @@ assert WRITE_BUFFER_LOW_BYTES < WRITE_BUFFER_HIGH_BYTES
 assert LINK_RECONNECT_S < REPORT_INTERVAL_S
 assert RESTART_DELAY_S < RESTART_DELAY_S_MAX
 assert min(HEAD_S, CONNECT_S, UPSTREAM_IDLE_S, LINGER_S) > CLOCK_TICK_S
+assert max(DNS_LOOKUP_S, DNS_STALE_WAIT_S, DIAL_STAGGER_S) < CONNECT_S
+assert TLS_CLOSE_S > BODY_IDLE_S
 assert TRAILER_BYTES_MAX <= HEAD_BYTES_MAX
 assert CHUNK_LINE_BYTES_MAX <= HEAD_BYTES_MAX
 assert PIPELINED_BYTES_MAX >= HEAD_BYTES_MAX

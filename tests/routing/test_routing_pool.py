@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from routing_cases import pool
 
 from tracer_proxy.routing.pool import Endpoint, Pool
+from tracer_proxy.routing.tls import ClientTls
 
 
 def never() -> float:
@@ -81,7 +82,7 @@ def test_one_endpoint_needs_no_choice(balance: str) -> None:
     [
         (Endpoint("agent.test", 7001), b"agent.test:7001", "http://agent.test:7001"),
         (Endpoint("agent.test", 80), b"agent.test", "http://agent.test:80"),
-        (Endpoint("agent.test", 443, tls=True), b"agent.test", "https://agent.test:443"),
+        (Endpoint("agent.test", 443, tls=ClientTls()), b"agent.test", "https://agent.test:443"),
         (Endpoint("::1", 7001), b"[::1]:7001", "http://[::1]:7001"),
         (Endpoint(path="/run/agent.sock"), b"localhost", "unix:/run/agent.sock"),
     ],

@@ -1,7 +1,8 @@
-"""From a checked config to the frozen table of a worker. Pure: the same config gives the same table."""
+"""From a checked config to the frozen table of a worker. The same config and TLS files give the same table."""
 
 from collections.abc import Callable, Iterator, Sequence
 
+from tracer_proxy.config import tls
 from tracer_proxy.config.addresses import Endpoint as EndpointConfig
 from tracer_proxy.config.addresses import split_listen
 from tracer_proxy.config.matchers import Matcher as MatcherConfig
@@ -30,6 +31,7 @@ from tracer_proxy.routing.pool import BALANCES, Endpoint, Pool
 from tracer_proxy.routing.retry import OUTCOMES, RetryPolicy
 from tracer_proxy.routing.route import Egress, Match, Route, Timeouts
 from tracer_proxy.routing.table import Table
+from tracer_proxy.routing.tls import ClientTls
 
 MOCK_LLM_POOL = "mock-llm"
 DEFAULT_MOCK_LLM: str = MockLlm.model_fields["listen"].default
@@ -60,6 +62,8 @@ def compile_settings(proxy: ProxyConfig) -> Settings:
         connections_max=proxy.limits.connections,
         drain_s=proxy.drain,
         exchanges_max=proxy.limits.exchanges,
+        tls=tls.of_listener(proxy.tls) if proxy.tls else None,
+        dns_ttl_s=proxy.dns_ttl,
     )
 
 
@@ -196,9 +200,10 @@ def _color_rule(config: ColorRuleConfig) -> ColorRule:
 
 
 def _pool(name: str, config: PoolConfig) -> Pool:
+    client_tls = tls.of_pool(config.tls)
     return Pool(
         name,
-        [_endpoint(endpoint) for endpoint in config.endpoints],
+        [_endpoint(endpoint, client_tls) for endpoint in config.endpoints],
         BALANCES[config.balance](),
         headers=list(config.headers.items()),
         keeps_host=config.host == "client",
@@ -207,8 +212,8 @@ def _pool(name: str, config: PoolConfig) -> Pool:
     )
 
 
-def _endpoint(config: EndpointConfig) -> Endpoint:
-    return Endpoint(config.host, config.port, config.scheme == "https", config.path)
+def _endpoint(config: EndpointConfig, client_tls: ClientTls) -> Endpoint:
+    return Endpoint(config.host, config.port, client_tls if config.scheme == "https" else None, config.path)
 
 
 def _listener(address: str) -> Endpoint:

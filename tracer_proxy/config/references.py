@@ -9,6 +9,7 @@ from tracer_proxy.config.choices import hint
 from tracer_proxy.config.nodes import Location, path_text
 from tracer_proxy.config.routes import NAME_EXPECTED, NAME_PATTERN, Lane, Match, Pool, Retries, Route, When
 from tracer_proxy.config.schema import Config
+from tracer_proxy.config.tls import PoolTls
 from tracer_proxy.config.values import show_duration
 
 
@@ -22,7 +23,7 @@ class Complaint:
 
 def complaints(config: Config) -> list[Complaint]:
     """Everything that does not fit together, in no particular order."""
-    found = [*_listeners(config), *_admin(config), *_pools(config)]
+    found = [*_listeners(config), *_admin(config), *_pools(config), *_tls(config)]
     for index, rule in enumerate(config.coloring):
         found += _when(rule.when, ("coloring", index, "when"))
     found += _repeated((route.name, ("routes", index, "name")) for index, route in enumerate(config.routes))
@@ -84,6 +85,30 @@ def _endpoints(pool: Pool, config: Config, location: Location) -> Iterator[Compl
                 f"found '{endpoint}': that is this proxy itself ({itself}), which would call itself for ever; name the agent"
             )
             yield Complaint((*location, index), message)
+
+
+def _tls(config: Config) -> Iterator[Complaint]:
+    if config.proxy.tls and all(split_listen(written).path for written in config.proxy.listen):
+        message = "TLS is for TCP, and proxy.listen names only Unix sockets; remove tls or listen on an address as well"
+        yield Complaint(("proxy", "tls"), message, (("proxy", "listen"),))
+    for name, pool in config.pools.items():
+        if pool.tls:
+            yield from _pool_tls(pool, pool.tls, ("pools", name))
+
+
+def _pool_tls(pool: Pool, tls: PoolTls, location: Location) -> Iterator[Complaint]:
+    inner = (*location, "tls")
+    for index, endpoint in enumerate(pool.endpoints):
+        if endpoint.scheme != "https":
+            message = f"found '{endpoint}': this pool has tls, which is for https:// endpoints only; write https or remove tls"
+            yield Complaint((*location, "endpoints", index), message, (inner,))
+    for given, missing in (("cert", "key"), ("key", "cert")):
+        if getattr(tls, given) and not getattr(tls, missing):
+            message = f"{given} needs {missing} beside it; one file may hold both, and is then named twice"
+            yield Complaint((*inner, given), message, ((*inner, missing),))
+    if tls.ca and not tls.verify:
+        message = "ca says whom to trust, and verify: false trusts everybody; keep one of the two"
+        yield Complaint((*inner, "verify"), message, ((*inner, "ca"),))
 
 
 def _when(when: When, location: Location) -> Iterator[Complaint]:

@@ -20,6 +20,7 @@ from tracer_proxy.config.matchers import (
     ValueMatcher,
 )
 from tracer_proxy.config.part import Part
+from tracer_proxy.config.tls import PoolTls
 from tracer_proxy.config.values import (
     Duration,
     Flag,
@@ -231,4 +232,7 @@ class Pool(Part):
         max_length=FAILOVER_POOLS_MAX,
         description="Pools that stand in, in this order, when this one is full, has nobody available or does not connect. "
         "Only the list of the lane's own pool counts.",
+    )
+    tls: PoolTls | None = Field(
+        None, description="For `https://` endpoints; left out, the system's CAs, the endpoint's host, and no certificate."
     )

@@ -19,7 +19,9 @@ from typing import Any
 import uvloop
 
 from tracer_proxy import __version__
+from tracer_proxy.config.certificates import warnings
 from tracer_proxy.config.load import read_text, text_of
+from tracer_proxy.config.tls import watched_files
 from tracer_proxy.control import messages
 from tracer_proxy.control.admin import Admin
 from tracer_proxy.control.config_in_force import InForce
@@ -111,6 +113,7 @@ class Control:
         self._birth.link.setblocking(False)
         loop.add_reader(self._birth.link, self._on_message)
         await self.workers.listen(self._birth.workers)
+        self._warn()
         self.workers.send(self.in_force.load())
         self._tell_supervisor()
         self._keep()
@@ -139,7 +142,7 @@ class Control:
     async def _watch(self) -> None:
         if await asyncio.to_thread(_text_or_empty, self._birth.path) != self.in_force.text:
             await self.reload()
-        async for _ in changes(lambda: [self._birth.path]):
+        async for _ in changes(lambda: {self._birth.path, *watched_files(self.in_force.config)}):
             await self.reload()
 
     async def reload(self) -> Outcome:
@@ -176,10 +179,16 @@ class Control:
 
     async def _put_into_force(self, new: InForce) -> None:
         self.in_force = new
+        self._warn()
         self.workers.send(new.load())
         self._tell_supervisor()
         if not await self.workers.loaded(0):
             self.events.write("reload_slow", "warning", "A worker has not taken the new config yet; it will when it can.")
+
+    def _warn(self) -> None:
+        loaded = self.in_force.loaded
+        for warning in warnings(loaded.config, datetime.now(UTC)):
+            self.events.write("config_warning", "warning", str(loaded.document.problem(warning.location, warning.message)))
 
     # The supervisor.
 

@@ -211,7 +211,8 @@ class Attempts(ABC):
             circuit.requests -= 1
             self._circuit = None
 
-    def upstream_lost(self) -> None:
+    def upstream_lost(self, reason: str = "") -> None:
+        """``reason`` is what TLS has to say about it: an endpoint may refuse our certificate after the connection stands."""
         upstream = self.upstream
         if upstream is not None and upstream.reused and self._repeatable and not upstream.heads.partial:
             # It was closed while it lay idle: nothing of an answer has come. What replaces it is new, so this happens once.
@@ -223,7 +224,7 @@ class Attempts(ABC):
         if self._answer is not None:
             message = "The upstream broke off in the middle of its answer."
         else:
-            message = "The upstream closed the connection before it answered."
+            message = "The upstream closed the connection before it answered" + (f": TLS says {reason}." if reason else ".")
         self._attempt_failed(ProxyError(Kind.UPSTREAM_CLOSED, message))
 
     def _attempt_failed(self, error: ProxyError) -> None:

@@ -52,6 +52,7 @@ class Downstream(asyncio.Protocol):
         "is_full",
         "is_held_up",
         "peer",
+        "scheme",
         "transport",
         "trusted",
         "worker",
@@ -64,6 +65,7 @@ class Downstream(asyncio.Protocol):
         """The client reads more slowly than its upstream writes."""
         self.peer = b""
         """The client's address; empty on a Unix socket."""
+        self.scheme = b"http"
         self.trusted = False
         self.deadline = worker.clock.now + worker.settings.head_s
         self._heads = HeadBuffer(Kind.MALFORMED, worker.settings.head_bytes_max)
@@ -86,6 +88,8 @@ class Downstream(asyncio.Protocol):
         worker = self.worker
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(WRITE_BUFFER_HIGH_BYTES, WRITE_BUFFER_LOW_BYTES)
+        if transport.get_extra_info("sslcontext") is not None:
+            self.scheme = b"https"
         worker.downstreams.add(self)
         worker.clock.waiting.add(self)
         if transport.get_extra_info("socket").family != socket.AF_UNIX:
@@ -158,7 +162,8 @@ class Downstream(asyncio.Protocol):
 
         What the kernel holds counts too: it may be megabytes, so that our own buffer stands still while a client reads.
         """
-        descriptor = self.transport.get_extra_info("socket").fileno()
+        raw = self.transport.get_extra_info("socket")
+        descriptor = raw.fileno() if raw is not None else -1
         (in_kernel,) = struct.unpack("i", fcntl.ioctl(descriptor, termios.TIOCOUTQ, b"\0" * 4)) if descriptor >= 0 else (0,)
         before, self._unsent_bytes = self._unsent_bytes, self.transport.get_write_buffer_size() + in_kernel
         return 0 < self._unsent_bytes != before
@@ -236,7 +241,8 @@ class Downstream(asyncio.Protocol):
         self._closing = True
         if reset:
             raw = self.transport.get_extra_info("socket")
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            if raw is not None:
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             self.transport.abort()
         else:
             self._close(linger=False)
@@ -290,7 +296,9 @@ class Downstream(asyncio.Protocol):
         if self._new_heads < NEW_HEADS_IN_A_ROW_MAX:
             plan = self._plan_to_keep(raw, table)
         else:
-            plan = Plan(read_request(raw, table.request_fields), table, peer=self.peer, trusted=self.trusted)
+            plan = Plan(
+                read_request(raw, table.request_fields), table, peer=self.peer, trusted=self.trusted, scheme=self.scheme
+            )
         self.worker.exchanges_open += 1
         self.exchange = exchange = Exchange(self, plan)
         exchange.begin(body)
@@ -303,7 +311,7 @@ class Downstream(asyncio.Protocol):
             plan.fill_in(values)
             return plan
         self._new_heads += 1
-        plan = Plan(read_request(raw, table.request_fields), table, peer=self.peer, trusted=self.trusted)
+        plan = Plan(read_request(raw, table.request_fields), table, peer=self.peer, trusted=self.trusted, scheme=self.scheme)
         if len(raw) <= PLANNED_HEAD_BYTES_MAX and plan.expect_again(rest, values):
             if len(self._plans) >= PLANS_PER_CONNECTION_MAX:
                 self._plans.clear()
@@ -325,11 +333,14 @@ class Downstream(asyncio.Protocol):
         """``linger``: the client is still sending. Closing at once would reset the connection and take the answer with it."""
         self._closing = True
         self.take_ahead()
-        clock = self.worker.clock
-        if linger and not self.transport.is_closing():
-            self.deadline = clock.now + (BODY_IDLE_S if self.transport.get_write_buffer_size() else LINGER_S)
-            self.transport.write_eof()
+        transport = self.transport
+        # TLS cannot close one direction. Its close reads on, and throws away, until the client has closed as well.
+        is_tls = not transport.can_write_eof()
+        lingers = (linger or is_tls) and not transport.is_closing()
+        wait_s = LINGER_S if lingers and not transport.get_write_buffer_size() else BODY_IDLE_S
+        self.deadline = self.worker.clock.now + wait_s
+        if lingers and not is_tls:
+            transport.write_eof()
             self.regulate()
         else:
-            self.deadline = clock.now + BODY_IDLE_S
-            self.transport.close()
+            transport.close()

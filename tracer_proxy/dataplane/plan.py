@@ -52,8 +52,8 @@ class Plan:
         "trusted",
     )
 
-    def __init__(self, head: RequestHead, table: Table, *, peer: bytes, trusted: bool) -> None:
-        """``peer`` is the client's address, empty on a Unix socket."""
+    def __init__(self, head: RequestHead, table: Table, *, peer: bytes, trusted: bool, scheme: bytes = b"http") -> None:
+        """``peer`` is the client's address, empty on a Unix socket; ``scheme`` is how it came to us."""
         values = head.fields.values
         self.head = head
         self.table = table
@@ -65,7 +65,7 @@ class Plan:
         self.trace_fields = {name: values[name] for name in CONTEXT_FIELDS.intersection(values)} if trusted else {}
         """What there is to read a trace context from."""
         self.is_last_hop = b"max-forwards" in values and _count_hop_down(head)
-        self.forwarded = _forwarded(head, peer, values if trusted else {})
+        self.forwarded = _forwarded(head, peer, scheme, values if trusted else {})
         """Who called, and by what name."""
         self.passing: tuple[bytes, ...] = ()
         """Values that change from head to head and go on, in the order of their lines."""
@@ -171,9 +171,9 @@ def _painted(plan: Plan, decision: Decision) -> bytes:
     return block
 
 
-def _forwarded(head: RequestHead, peer: bytes, believed: Mapping[bytes, bytes]) -> bytes:
+def _forwarded(head: RequestHead, peer: bytes, scheme: bytes, believed: Mapping[bytes, bytes]) -> bytes:
     """``believed`` are the fields of a trusted sender, which may be a proxy itself; else none."""
-    hops, scheme, host = peer, b"http", head.authority
+    hops, host = peer, head.authority
     if not FORWARDED_FIELDS.isdisjoint(believed):
         hops = b", ".join(filter(None, (believed.get(b"x-forwarded-for"), peer)))
         scheme = believed.get(b"x-forwarded-proto", scheme)

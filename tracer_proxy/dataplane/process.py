@@ -61,6 +61,8 @@ class WorkerProcess:
         else:
             log = FailureLog(self._link.send_event)
             self._worker = Worker(load.table, load.settings, tell=log.tell)
+            self._worker.connections.resolver.tell = self._tell_of_name
+            self._worker.prepare_connections()
             spawn(self._listen(self._worker), "listen")
         # What is loaded now stays: the collector need not look at it again.
         gc.unfreeze()
@@ -98,6 +100,13 @@ class WorkerProcess:
         if not drain.done():
             drain.cancel()
             await worker.drain(0)
+
+    def _tell_of_name(self, name: str, reason: str) -> None:
+        if reason:
+            message = f"The name {name} cannot be resolved: {reason}; its last addresses are used, if there are any."
+            self._link.send_event({"event": "name_unresolved", "level": "warning", "message": message, "name": name})
+        else:
+            self._link.send_event({"event": "name_resolved", "name": name})
 
     def _tell_bug(self, context: dict[str, Any]) -> None:
         """What the loop says of an exception that nobody caught."""

@@ -1,8 +1,10 @@
 """The side of an endpoint: one connection, serving one exchange at a time."""
 
 import asyncio
+import ssl
 from typing import TYPE_CHECKING, cast
 
+from tracer_proxy.dataplane import tls
 from tracer_proxy.errors import Kind
 from tracer_proxy.limits import PLANNED_HEAD_BYTES_MAX, WRITE_BUFFER_HIGH_BYTES, WRITE_BUFFER_LOW_BYTES
 from tracer_proxy.routing.circuit import Circuit
@@ -97,7 +99,7 @@ class Upstream(asyncio.Protocol):
         self.leave_circuit()
         exchange = self.exchange
         if exchange is not None:
-            exchange.upstream_lost()
+            exchange.upstream_lost(tls.reason(exc) if isinstance(exc, ssl.SSLError) else "")
         else:
             self.worker.connections.forget(self)
 

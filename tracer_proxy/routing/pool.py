@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 from tracer_proxy.routing.circuit import Circuit, CircuitLimits
+from tracer_proxy.routing.tls import ClientTls
 
 Dice = Callable[[], float]
 """A random number in [0, 1)."""
@@ -14,7 +15,7 @@ class Endpoint:
 
     __slots__ = ("authority", "host", "path", "pending", "port", "tls")
 
-    def __init__(self, host: str = "", port: int = 0, tls: bool = False, path: str = "") -> None:
+    def __init__(self, host: str = "", port: int = 0, tls: ClientTls | None = None, path: str = "") -> None:
         self.host = host
         self.port = port
         self.tls = tls
