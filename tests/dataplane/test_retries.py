@@ -254,7 +254,7 @@ async def test_an_endpoint_that_asks_to_be_left_alone_is() -> None:
         config = one_route(endpoint.url, route="retries: {on: 503, backoff: 0}")
         async with proxy(config) as running:
             assert status(await say(running.port, request())) == 200
-    assert times[1] - times[0] >= 1
+    assert times[1] - times[0] > 0.99, "timers count in milliseconds"
     assert endpoint.connections == 1, "the whole answer was there, so the connection is as good as before"
 
 

@@ -86,7 +86,8 @@ async def test_server_name_is_asked_for_and_checked(authority: Authority) -> Non
             assert status(await say(running.port, request())) == 200
         async with proxy(config(endpoint, f"ca: {authority.ca}, server_name: else.test")) as running:
             code, message = error_of(await say(running.port, request()))
-    assert asked == ["model.test", "else.test"]
+    assert asked[0] == "model.test"
+    assert set(asked[1:]) == {"else.test"}, "once or, since a connection may be tried again, more often"
     assert code == 502
     assert "certificate is not valid for 'else.test'" in message
 
