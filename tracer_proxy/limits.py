@@ -76,6 +76,18 @@ COLOR_BYTES_MAX = 32
 SESSION_KEY_BYTES_MAX = 512
 """A longer session key is cut before it is hashed."""
 
+# Telemetry.
+COLORS_COUNTED_MAX = 64
+"""Colours that are labels of their own in one worker's life; further ones count as ``other``."""
+LANE_ANSWERS_MAX = 128
+"""Pairs of colour and status counted apart for one lane; further ones count under the status ``other``."""
+METERS_RETIRED_MAX = 1000
+"""Meters kept after a reload took their lane or endpoint away: exchanges under way still count there."""
+SERIES_MAX = 20_000
+"""Series in the totals (a histogram is one): a thousand routes with two lanes, in every status they see."""
+SERIES_VANISHED_MAX = 2_000
+"""Of these, series whose lane or endpoint is no longer in the config; beyond it those that vanished first go."""
+
 # Config.
 CONFIG_BYTES_MAX = 1 * MiB
 CONFIG_NODES_MAX = 100_000
@@ -136,4 +148,5 @@ assert min(HEAD_S, CONNECT_S, UPSTREAM_IDLE_S, LINGER_S) > CLOCK_TICK_S
 assert TRAILER_BYTES_MAX <= HEAD_BYTES_MAX
 assert CHUNK_LINE_BYTES_MAX <= HEAD_BYTES_MAX
 assert PIPELINED_BYTES_MAX >= HEAD_BYTES_MAX
+assert SERIES_VANISHED_MAX < SERIES_MAX
 assert MOCK_JOURNAL_REQUEST_BYTES_MAX <= MOCK_JOURNAL_BYTES_MAX
