@@ -5,6 +5,7 @@
     deltas       what has changed since control last confirmed: a worker's side
     totals       what all workers together have counted: control's side
     exposition   the totals as Prometheus text; the only module that knows the Prometheus client
+    reference    the page ``docs/metrics.md``
 
 Enters: numbers and names of the config. Leaves: deltas and dumps that fit into JSON, and text. Never: I/O, a clock, a secret
 or a caller's text as a label; and nothing that a caller sends makes the number of series grow without bound.
