@@ -53,8 +53,6 @@ class Totals:
         seen = self._seen.get(worker)
         if seen is not None and seen[0] == run and number <= seen[1]:
             return False
-        if seen is not None and seen[0] != run:
-            self.forget(worker)
         self._seen[worker] = (run, number)
         for name, labels, count in delta["added"]:
             self._add((name, tuple(labels)), [(0, count)])
