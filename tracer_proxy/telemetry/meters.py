@@ -103,9 +103,10 @@ class LaneMeter:
         request_bytes: int = 0,
         response_bytes: int = 0,
     ) -> None:
-        """``status`` is what the client got, or 499; ``first_byte_s`` is ``None`` when the upstream did not answer.
+        """``status`` is what the client got, or that of the error which ended the exchange, also after the head of an answer.
 
-        Times count from the request's head. ``color`` is a number by ``Meters.color``; bytes are those of bodies.
+        Times count from the request's head; ``first_byte_s`` is ``None`` when the upstream did not answer. ``color`` is a
+        number by ``Meters.color``; bytes are those of bodies.
         """
         key = color << _STATUS_BITS | status
         try:
