@@ -155,6 +155,18 @@ COLOR_BYTES_MAX = 32
 SESSION_KEY_BYTES_MAX = 512
 """A longer session key is cut before it is hashed."""
 
+# Telemetry.
+COLORS_COUNTED_MAX = 64
+"""Colours that are labels of their own in one worker's life; further ones count as ``other``."""
+LANE_ANSWERS_MAX = 128
+"""Pairs of colour and status counted apart for one lane; further ones count under the status ``other``."""
+METERS_RETIRED_MAX = 1000
+"""Meters kept after a reload took their lane or endpoint away: exchanges under way still count there."""
+SERIES_MAX = 20_000
+"""Series in the totals (a histogram is one): a thousand routes with two lanes, in every status they see."""
+SERIES_VANISHED_MAX = 2_000
+"""Of these, series whose lane or endpoint is no longer in the config; beyond it those that vanished first go."""
+
 # Config.
 CONFIG_BYTES_MAX = 1 * MiB
 CONFIG_NODES_MAX = 100_000
@@ -227,4 +239,5 @@ assert EXCHANGES_MAX <= CLIENT_CONNECTIONS_MAX
 assert max(POOL_CONNECTIONS_MAX, POOL_PENDING_MAX, POOL_REQUESTS_MAX) <= EXCHANGES_MAX
 assert RETRY_BACKOFF_S <= RETRY_BACKOFF_MAX_S
 assert 1 <= RETRY_ATTEMPTS <= RETRY_ATTEMPTS_MAX
+assert SERIES_VANISHED_MAX < SERIES_MAX
 assert MOCK_JOURNAL_REQUEST_BYTES_MAX <= MOCK_JOURNAL_BYTES_MAX
