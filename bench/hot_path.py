@@ -137,7 +137,7 @@ def _request(scenario: str, number: int, dice: random.Random) -> bytes:
         f"X-Session-Id: session-{number:016x}",
     ]
     if scenario != "no-trace":
-        lines.append(f"traceparent: 00-{number + dice.getrandbits(120) * 1024:032x}-{number + 1:016x}-01")
+        lines.append(f"traceparent: 00-{dice.getrandbits(128):032x}-{number + 1:016x}-01")
     if scenario == "unique":
         lines.append(f"X-Unique: {number}")
     if scenario == "get":
