@@ -18,7 +18,7 @@ from tracer_proxy.routing.route import Egress, Route
 from tracer_proxy.routing.session import HeaderRung
 from tracer_proxy.routing.table import FORWARDED_FIELDS, Table
 from tracer_proxy.wire.fields import content_length
-from tracer_proxy.wire.repeat import Rest, names_in
+from tracer_proxy.wire.repeat import Layout, Rest, names_in, request_layout
 from tracer_proxy.wire.request import RequestHead
 
 CONTEXT_FIELDS = TRACE_FIELDS - {BAGGAGE, X_TRAFFIC_COLOR}
@@ -37,6 +37,7 @@ class Plan:
         "_length_place",
         "_passing_places",
         "_sessions",
+        "_sizes",
         "_traced",
         "baggage",
         "color",
@@ -44,6 +45,7 @@ class Plan:
         "forwarded",
         "head",
         "is_last_hop",
+        "layout",
         "passing",
         "passing_lines",
         "route",
@@ -71,6 +73,9 @@ class Plan:
         """Values that change from head to head and go on, in the order of their lines."""
         self.passing_lines: tuple[bytes, ...] = ()
         """The lines they stood in when the head was read as a whole."""
+        self.layout: Layout | None = None
+        """Where everything stood in the last two heads, if it was the same places."""
+        self._sizes: list[int] = []
         # Where, among the values taken out of a head, those stand that somebody looks at.
         self._traced: list[tuple[bytes, int]] = []
         self._length_place: int | None = None
@@ -105,6 +110,15 @@ class Plan:
         rungs = [rung.name for rung in ladder if isinstance(rung, HeaderRung)]
         self._sessions = [(name, places[name]) for name in rungs if name in places]
         return True
+
+    def came_again(self, rest: Rest, values: Sequence[bytes]) -> None:
+        """A head with this plan was taken apart. The second one with values of the same sizes makes the next one cheap."""
+        sizes = [len(value) for value in values]
+        if sizes != self._sizes:
+            self._sizes, self.layout = sizes, None
+        elif self.layout is None:
+            self.layout = request_layout(rest, values)
+        self.fill_in(values)
 
     def fill_in(self, values: Sequence[bytes]) -> None:
         """Makes the head that of the next request. Raises ``ProxyError`` for a length that is none."""
