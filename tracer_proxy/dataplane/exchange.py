@@ -200,7 +200,7 @@ class Exchange:
         self.upstream = upstream
         upstream.exchange = self
         assert upstream.transport is not None
-        upstream.transport.write(departure.request_head(self) + self._outbox)
+        upstream.transport.write(departure.request(self, self._outbox))
         if not (self._replayable and upstream.reused):
             self._replayable = False
             self._outbox = b""
@@ -289,8 +289,7 @@ class Exchange:
         if answer.length == len(rest) and self.request_done:
             # Most answers that are not streamed come in one piece.
             self._answer, self._client_stays = answer, stays
-            head = departure.response_head(self, answer, stays=stays, chunked=False)
-            self.downstream.transport.write(head + rest)
+            self.downstream.transport.write(departure.response(self, answer, rest, stays=stays, chunked=False))
             self._finish()
             return
         # Chunks let a client of HTTP/1.1 tell a complete answer from one that broke off; to HTTP/1.0 only a close does.
@@ -301,7 +300,7 @@ class Exchange:
         self._answer, self._answer_body = answer, body
         self._client_stays = stays and (body.chunked or not endless)
         self._upstream_deaf = answer.status >= 400 and not self.request_done
-        self._pass_answer(departure.response_head(self, answer, stays=self._client_stays, chunked=body.chunked) + framed)
+        self._pass_answer(departure.response(self, answer, framed, stays=self._client_stays, chunked=body.chunked))
 
     def _reader_of(self, answer: ResponseHead) -> BodyReader:
         if answer.length is None:
