@@ -44,6 +44,7 @@ class Downstream(asyncio.Protocol):
         "_closing",
         "_discarded_bytes",
         "_heads",
+        "_last_plan",
         "_new_heads",
         "_plans",
         "_unsent_bytes",
@@ -70,6 +71,8 @@ class Downstream(asyncio.Protocol):
         self.deadline = worker.clock.now + worker.settings.head_s
         self._heads = HeadBuffer(Kind.MALFORMED, worker.settings.head_bytes_max)
         self._plans: dict[Rest, Plan] = {}
+        self._last_plan: Plan | None = None
+        """Of the last request, if its head was one that came again."""
         self._new_heads = 0
         """In a row, none of which had come before."""
         self._ahead: deque[bytes] = deque()
@@ -277,38 +280,47 @@ class Downstream(asyncio.Protocol):
         if self._closing:
             self._discard(data)
             return
-        begins = not self._heads.has_begun
         try:
+            plan = self._last_plan
+            if plan is not None and plan.layout is not None and not self._heads.partial:
+                values = plan.layout.values(data)
+                if values is not None and plan.table is self.worker.table:
+                    plan.fill_in(values)
+                    self._start(plan, data[plan.layout.size :])
+                    return
+            begins = not self._heads.has_begun
             found = self._heads.feed(data)
             if found is None:
                 if begins and self._heads.has_begun:
                     self.deadline = self.worker.clock.now + self.worker.settings.head_s
                 return
-            self._start(*found)
+            raw, body = found
+            self._start(self._plan_for(raw), body)
         except ProxyError as error:
             self.refuse(error)
 
-    def _start(self, raw: bytes, body: bytes) -> None:
-        """Starts the exchange for a head: by its plan, or by reading it. Raises for a malformed one."""
+    def _start(self, plan: Plan, body: bytes) -> None:
         if self.worker.draining:
             raise ProxyError(Kind.DRAINING, "The proxy is stopping; send the request again, to its successor.")
-        table = self.worker.table
-        if self._new_heads < NEW_HEADS_IN_A_ROW_MAX:
-            plan = self._plan_to_keep(raw, table)
-        else:
-            plan = Plan(
-                read_request(raw, table.request_fields), table, peer=self.peer, trusted=self.trusted, scheme=self.scheme
-            )
         self.worker.exchanges_open += 1
         self.exchange = exchange = Exchange(self, plan)
         exchange.begin(body)
+
+    def _plan_for(self, raw: bytes) -> Plan:
+        """One that was made before, or by reading the head. Raises for a malformed one."""
+        table = self.worker.table
+        self._last_plan = None
+        if self._new_heads < NEW_HEADS_IN_A_ROW_MAX:
+            return self._plan_to_keep(raw, table)
+        return Plan(read_request(raw, table.request_fields), table, peer=self.peer, trusted=self.trusted, scheme=self.scheme)
 
     def _plan_to_keep(self, raw: bytes, table: Table) -> Plan:
         rest, values = table.repeats.take_apart(raw)
         plan = self._plans.get(rest)
         if plan is not None and plan.table is table:
             self._new_heads = 0
-            plan.fill_in(values)
+            self._last_plan = plan
+            plan.came_again(rest, values)
             return plan
         self._new_heads += 1
         plan = Plan(read_request(raw, table.request_fields), table, peer=self.peer, trusted=self.trusted, scheme=self.scheme)

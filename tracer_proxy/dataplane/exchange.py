@@ -169,7 +169,7 @@ class Exchange(Attempts):
         # Before the write, for that may fill the upstream, which has the client looked at now and then.
         self._await_upstream()
         self.sent_at = monotonic()
-        upstream.transport.write(departure.request_head(self) + outbox)
+        upstream.transport.write(departure.request(self, outbox))
         if self.downstream.is_held_up:
             self.downstream.regulate()
 
@@ -261,8 +261,7 @@ class Exchange(Attempts):
         if answer.length == len(rest) and self.request_done:
             # Most answers that are not streamed come in one piece.
             self._answer, self._client_stays = answer, stays
-            head = departure.response_head(self, answer, stays=stays, chunked=False)
-            self.downstream.transport.write(head + rest)
+            self.downstream.transport.write(departure.response(self, answer, rest, stays=stays, chunked=False))
             self._finish()
             return
         # Chunks let a client of HTTP/1.1 tell a complete answer from one that broke off; to HTTP/1.0 only a close does.
@@ -274,7 +273,7 @@ class Exchange(Attempts):
         self._answer, self._answer_body = answer, body
         self._client_stays = stays and (body.chunked or not endless)
         self._upstream_deaf = answer.status >= 400 and not self.request_done
-        self._pass_answer(departure.response_head(self, answer, stays=self._client_stays, chunked=body.chunked) + framed)
+        self._pass_answer(departure.response(self, answer, framed, stays=self._client_stays, chunked=body.chunked))
 
     def _reader_of(self, answer: ResponseHead) -> BodyReader:
         if answer.length is None:
