@@ -95,7 +95,7 @@ async def test_a_client_that_leaves_while_it_is_not_read_is_seen_to_have_left(
             await until(lambda: writer.transport.get_write_buffer_size() == 0)
             writer.close()
             await until(lambda: worker.exchanges_open == 0)
-        assert worker.errors == {"client_gone": 1}
+        assert running.errors == {"client_gone": 1}
         over.set()
         await nothing_left(running)
 

@@ -176,11 +176,7 @@ async def test_new_content_of_a_file_is_used_for_new_connections(authority: Auth
             codes = [status(await say(running.port, request()))]
             for ca in (stranger.ca, authority.ca):
                 trusted.write_bytes(ca.read_bytes())
-                table = pickle.loads(pickle.dumps(compile_table(load_text(text, "test.yaml", {}), DEFAULT_MOCK_LLM)))
-                worker.table = table
-                worker.connections.retain(
-                    [endpoint for route in table.routes for endpoint in route.split.lanes[0].pool.endpoints]
-                )
+                running.reload(text)
                 assert worker.connections.idle_count == 0
                 codes.append(status(await say(running.port, request())))
     assert codes == [200, 502, 200]

@@ -4,13 +4,15 @@ from typing import TYPE_CHECKING
 
 from tracer_proxy.errors import Kind, ProxyError
 from tracer_proxy.routing.pool import Pool
+from tracer_proxy.telemetry.catalogue import Shed
 
 if TYPE_CHECKING:
     from tracer_proxy.dataplane.worker import Worker
 
 
-def full(pool: Pool, limit: str) -> ProxyError:
+def full(worker: "Worker", pool: Pool, limit: str) -> ProxyError:
     """``limit`` is the key of the pool's ``limits``."""
+    worker.shed(Shed(f"pool_{limit}"))
     bound = getattr(pool.circuit.limits, limit)
     return ProxyError(
         Kind.POOL_FULL, f"The pool {pool.name!r} is full: its limit of {bound} {limit} is reached; try again soon."
@@ -25,9 +27,9 @@ def refuse_dial(worker: "Worker", pool: Pool) -> ProxyError | None:
     """Why no connection may be dialled; ``None`` when one may, for which an idle one may have had to go."""
     circuit = pool.circuit
     if circuit.pending >= circuit.limits.pending:
-        return full(pool, "pending")
+        return full(worker, pool, "pending")
     if circuit.lacks_room and not _close_an_idle_one(worker, pool):
-        return full(pool, "connections")
+        return full(worker, pool, "connections")
     return None
 
 

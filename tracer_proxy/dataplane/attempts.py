@@ -99,7 +99,7 @@ class Attempts(ABC):
         pool = self.lane.pool
         circuit = pool.circuit
         if circuit.requests >= circuit.limits.requests:
-            self._turned_away(admission.full(pool, "requests"))
+            self._turned_away(admission.full(self.worker, pool, "requests"))
             return
         tried = self._retries.tried if self._retries is not None else ()
         endpoint = pool.pick(self.worker.dice, self.decision.session_key, tried)
@@ -116,9 +116,12 @@ class Attempts(ABC):
         self._circuit = circuit
         if self._retries is not None:
             self._retries.attempts += 1
+            if self._retries.attempts > 1:
+                endpoint.meter.retries += 1
         if upstream is None:
             self._dial(endpoint, circuit)
         else:
+            endpoint.meter.connections_reused += 1
             self._dispatch(upstream)
 
     def _turned_away(self, error: ProxyError) -> None:
@@ -148,6 +151,7 @@ class Attempts(ABC):
             finally:
                 circuit.pending -= 1
             upstream.join_circuit(circuit)
+            endpoint.meter.connections_opened += 1
             self._dialled(upstream)
             return
         except ProxyError as failure:
@@ -230,6 +234,7 @@ class Attempts(ABC):
     def _attempt_failed(self, error: ProxyError) -> None:
         """Lets another attempt follow, if the endpoint is to blame and the client has not been told anything."""
         if error.side is Side.UPSTREAM:
+            self._count_failed_attempt(error)
             self._end_attempt(None, is_clean=False)
             if self._repeatable and self._answer is None and self._further().follow(OUTCOMES[error.kind]):
                 return
@@ -249,7 +254,14 @@ class Attempts(ABC):
         self._further().again_after(pause_s)
         return True
 
-    def _let_go(self) -> None:
+    def _count_failed_attempt(self, error: ProxyError) -> None:
+        """What became of an attempt is counted once: by the status of its answer, if there was one."""
+        if self._circuit is not None and self._answer is None:
+            assert self.endpoint is not None
+            self.endpoint.meter.failed(error.kind)
+
+    def _let_go(self, error: ProxyError) -> None:
+        self._count_failed_attempt(error)
         if self._retries is not None:
             self._retries.cancel()
         self._forget_outbox()

@@ -81,6 +81,9 @@ class Connections:
         self._contexts.retain([endpoint.tls for endpoint in kept if endpoint.tls is not None])
         self.resolver.retain({endpoint.host for endpoint in kept})
 
+    def idle_at(self, endpoint: Endpoint) -> int:
+        return len(self._idle.get(endpoint, ()))
+
     @property
     def idle_count(self) -> int:
         return sum(map(len, self._idle.values()))

@@ -26,6 +26,7 @@ from tracer_proxy.limits import (
     WRITE_BUFFER_LOW_BYTES,
 )
 from tracer_proxy.routing.table import Table
+from tracer_proxy.telemetry.catalogue import Shed
 from tracer_proxy.wire.head_buffer import HeadBuffer
 from tracer_proxy.wire.repeat import Rest
 from tracer_proxy.wire.request import read_request
@@ -104,7 +105,9 @@ class Downstream(asyncio.Protocol):
                 return
             self.peer = name[0].encode()
         self.judge_peer()
+        worker.meters.worker.connections_accepted += 1
         if len(worker.downstreams) + len(worker.tunnels) > worker.settings.connections_max:
+            worker.shed(Shed.CONNECTIONS)
             self.refuse(ProxyError(Kind.OVERLOADED, "The proxy has as many connections as it may hold; try again soon."))
 
     def data_received(self, data: bytes) -> None:
@@ -254,6 +257,7 @@ class Downstream(asyncio.Protocol):
         """Answers bytes that are no request, and closes: where the next one begins cannot be known."""
         trace_id = self.worker.ids.take(32)
         self.worker.failed(error, {"trace_id": trace_id.decode()})
+        self.worker.meters.unrouted.exchange_done(error.status, 0.0, None)
         self.transport.write(error_response(error, trace_id, "", with_body=True, keep=False))
         self._close(linger=True)
 
@@ -301,6 +305,7 @@ class Downstream(asyncio.Protocol):
 
     def _start(self, plan: Plan, body: bytes) -> None:
         if self.worker.draining:
+            self.worker.shed(Shed.DRAINING)
             raise ProxyError(Kind.DRAINING, "The proxy is stopping; send the request again, to its successor.")
         self.worker.exchanges_open += 1
         self.exchange = exchange = Exchange(self, plan)

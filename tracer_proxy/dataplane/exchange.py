@@ -24,6 +24,8 @@ from tracer_proxy.dataplane.tunnel import Tunnel
 from tracer_proxy.errors import Kind, ProxyError
 from tracer_proxy.limits import CLIENT_LOOK_S, INTERIM_RESPONSES_MAX, SHOWN_PATH_BYTES_MAX
 from tracer_proxy.routing.decision import decide
+from tracer_proxy.telemetry.catalogue import Shed
+from tracer_proxy.telemetry.deltas import NO_COLOR
 from tracer_proxy.wire.bodies import BodyReader, ChunkedBody, LengthBody, Reframed, UntilCloseBody, end_of_chunks, too_large
 from tracer_proxy.wire.request import IDEMPOTENT
 from tracer_proxy.wire.response import UNTIL_CLOSE, ResponseHead, protocol_was_offered
@@ -36,10 +38,14 @@ if TYPE_CHECKING:
 class Exchange(Attempts):
     __slots__ = (
         "_answer_body",
+        "_began",
         "_client_stays",
+        "_first_byte_s",
         "_interim_count",
         "_patience_ends",
+        "_received_bytes",
         "_request_body",
+        "_sent_bytes",
         "_upstream_deaf",
         "context",
         "head",
@@ -72,19 +78,23 @@ class Exchange(Attempts):
         self._answer_body: Reframed | None = None
         self._client_stays = head.persistent
         self._interim_count = 0
+        self._first_byte_s: float | None = None
+        self._sent_bytes = 0
 
     # 1. Who is asking, where it goes, what it sends.
 
     def begin(self, rest: bytes) -> None:
         """``rest`` is what came behind the head."""
         worker = self.worker
-        worker.exchanges += 1
+        self._began = monotonic()
+        self._received_bytes = 0
         self.downstream.deadline = NEVER
         self._join_trace()
         if self.request_done and rest:
             self.downstream.give_back(rest)
         try:
             if worker.exchanges_open > worker.settings.exchanges_max:
+                worker.shed(Shed.EXCHANGES)
                 raise ProxyError(Kind.OVERLOADED, "The proxy has as many requests under way as it may; try again soon.")
             self._choose_lane()
             if not self.request_done:
@@ -121,6 +131,8 @@ class Exchange(Attempts):
         self.decision = decision
         self.lane = decision.lane
         decision.route.budget.requests += 1
+        if decision.fell_back:
+            decision.lane.meter.fallbacks += 1
 
     def _no_route(self) -> ProxyError:
         asked = f"{self.head.method.decode()} {self.head.path[:SHOWN_PATH_BYTES_MAX].decode()}"
@@ -129,6 +141,7 @@ class Exchange(Attempts):
     def _start_body(self, rest: bytes) -> None:
         assert self.decision is not None
         length = self.length
+        self._received_bytes = len(rest)
         allowed = self.decision.route.request_body_max
         if length is None:
             chunks = ChunkedBody(Kind.MALFORMED, self.table.request_fields, allowed)
@@ -176,6 +189,7 @@ class Exchange(Attempts):
     # 4. The body, as it comes.
 
     def from_client(self, data: bytes) -> None:
+        self._received_bytes += len(data)
         try:
             framed = self._read_body(data)
         except ProxyError as error:
@@ -254,13 +268,14 @@ class Exchange(Attempts):
         self._await_upstream()
 
     def _start_answer(self, answer: ResponseHead, rest: bytes) -> None:
-        self.answer_s = monotonic() - self.sent_at
+        self._answer_begins(answer)
         if answer.status >= 400 and self._repeatable and self._pass_over(answer, rest):
             return
         stays = self.head.persistent and self.request_done and not self.worker.leaving
         if answer.length == len(rest) and self.request_done:
             # Most answers that are not streamed come in one piece.
             self._answer, self._client_stays = answer, stays
+            self._sent_bytes = len(rest)
             self.downstream.transport.write(departure.response(self, answer, rest, stays=stays, chunked=False))
             self._finish()
             return
@@ -271,9 +286,17 @@ class Exchange(Attempts):
         framed = body.feed(rest)
         self._forget_outbox()
         self._answer, self._answer_body = answer, body
+        self._sent_bytes = len(framed)
         self._client_stays = stays and (body.chunked or not endless)
         self._upstream_deaf = answer.status >= 400 and not self.request_done
         self._pass_answer(departure.response(self, answer, framed, stays=self._client_stays, chunked=body.chunked))
+
+    def _answer_begins(self, answer: ResponseHead) -> None:
+        now = monotonic()
+        self.answer_s = now - self.sent_at
+        self._first_byte_s = now - self._began
+        assert self.endpoint is not None
+        self.endpoint.meter.answered(answer.status)
 
     def _reader_of(self, answer: ResponseHead) -> BodyReader:
         if answer.length is None:
@@ -282,7 +305,9 @@ class Exchange(Attempts):
 
     def _relay_answer(self, data: bytes) -> None:
         assert self._answer_body is not None
-        self._pass_answer(self._answer_body.feed(data))
+        framed = self._answer_body.feed(data)
+        self._sent_bytes += len(framed)
+        self._pass_answer(framed)
 
     def _pass_answer(self, out: bytes) -> None:
         assert self._answer_body is not None
@@ -305,7 +330,10 @@ class Exchange(Attempts):
         downstream.leave_exchange()
         self._forget_outbox()
         assert self.endpoint is not None
-        self.lane.pool.succeeded(self.endpoint, monotonic() - self.sent_at, self.worker.clock.now)
+        self._answer_begins(answer)
+        self._count(answer.status)
+        self.worker.meters.worker.tunnels_opened += 1
+        self.lane.pool.succeeded(self.endpoint, self.answer_s, self.worker.clock.now)
         Tunnel.between(downstream, upstream, decision.route.timeouts.tunnel, self._tunnel_closed)
 
     def _tunnel_closed(self) -> None:
@@ -316,6 +344,7 @@ class Exchange(Attempts):
 
     def _answer_in_place(self) -> None:
         """RFC 9110 7.6.2: with Max-Forwards at 0 the request ends here."""
+        self._count(204 if self.head.method == b"OPTIONS" else 405)
         self.downstream.transport.write(departure.last_hop_response(self.head, self.trace_id))
         self.downstream.exchange_done(keep=False, request_done=self.request_done)
 
@@ -324,12 +353,21 @@ class Exchange(Attempts):
     def _finish(self) -> None:
         answer, body = self._answer, self._answer_body
         assert answer is not None
+        self._count(answer.status)
         surplus = body is not None and body.reader.rest
         # An upstream that was not sent the whole body would take the next request for the rest of it.
         self._end_attempt(answer, is_clean=answer.persistent and self.request_done and not self._upstream_deaf and not surplus)
         if self._held_bytes:
             self._forget_outbox()
         self.downstream.exchange_done(keep=self._client_stays, request_done=self.request_done)
+
+    def _count(self, status: int) -> None:
+        """Once for each exchange, with what the client got or what ended it."""
+        meters, decision = self.worker.meters, self.decision
+        lane = meters.unrouted if decision is None else decision.lane.meter
+        color = meters.color(decision.color) if decision is not None and decision.color else NO_COLOR
+        seconds = monotonic() - self._began
+        lane.exchange_done(status, seconds, self._first_byte_s, color, self._received_bytes, self._sent_bytes)
 
     # Back-pressure: whoever is full stops the other side from being read.
 
@@ -361,7 +399,8 @@ class Exchange(Attempts):
     def fail(self, error: ProxyError) -> None:
         """Answers with the error, or breaks off an answer that has begun."""
         self.worker.failed(error, self._details())
-        self._let_go()
+        self._count(error.status)
+        self._let_go(error)
         downstream = self.downstream
         if self._answer is not None:
             endless = self._answer.length in (None, UNTIL_CLOSE)
@@ -415,8 +454,10 @@ class Exchange(Attempts):
 
     def client_gone(self) -> None:
         """The upstream is closed at once: nobody waits for what it would still generate."""
-        self.worker.failed(ProxyError(Kind.CLIENT_GONE, "The client closed the connection."), self._details())
-        self._let_go()
+        gone = ProxyError(Kind.CLIENT_GONE, "The client closed the connection.")
+        self.worker.failed(gone, self._details())
+        self._count(gone.status)
+        self._let_go(gone)
 
     def upstream_ended(self) -> None:
         """The upstream has closed its side in good order: that completes a body which says so."""

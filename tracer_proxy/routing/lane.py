@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from tracer_proxy.routing.bucket import BUCKETS
 from tracer_proxy.routing.pool import Pool
+from tracer_proxy.telemetry.meters import LaneMeter
 
 
 class Lane:
@@ -21,7 +22,7 @@ class Lane:
     ``failover`` are the same lane by other pools, in the order in which they stand in.
     """
 
-    __slots__ = ("colors", "failover", "name", "paints", "pool", "removed", "weight")
+    __slots__ = ("colors", "failover", "meter", "name", "paints", "pool", "removed", "weight")
 
     def __init__(
         self,
@@ -41,6 +42,8 @@ class Lane:
         self.paints = paints.encode()
         self.removed = frozenset(removed)
         self.failover = tuple(failover)
+        self.meter: LaneMeter
+        """Given by whoever counts; stand-ins count at the lane they stand in for."""
 
 
 class Split:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from tracer_proxy.routing.circuit import Circuit, CircuitLimits
 from tracer_proxy.routing.tls import ClientTls
+from tracer_proxy.telemetry.meters import EndpointMeter
 
 Dice = Callable[[], float]
 """A random number in [0, 1)."""
@@ -13,7 +14,7 @@ Dice = Callable[[], float]
 class Endpoint:
     """One address of a pool. ``pending`` counts exchanges under way; balancing reads it, the data plane writes it."""
 
-    __slots__ = ("authority", "host", "path", "pending", "port", "tls")
+    __slots__ = ("authority", "host", "meter", "path", "pending", "port", "tls")
 
     def __init__(self, host: str = "", port: int = 0, tls: ClientTls | None = None, path: str = "") -> None:
         self.host = host
@@ -26,6 +27,8 @@ class Endpoint:
         self.authority = b"localhost" if path else (shown if port == default_port else f"{shown}:{port}").encode()
         """What the endpoint sees as ``Host``."""
         self.pending = 0
+        self.meter: EndpointMeter
+        """Given by whoever counts."""
 
     def __str__(self) -> str:
         scheme = "https" if self.tls else "http"

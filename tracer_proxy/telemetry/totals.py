@@ -85,6 +85,13 @@ class Totals:
                 del gauges[key]
         gauges[metric.name, labels] = value
 
+    def of(self, counter: Metric) -> list[tuple[Labels, int]]:
+        """All series of a counter."""
+        return [(labels, round(values[0])) for (name, labels), values in self.series.items() if name == counter.name]
+
+    def sum(self, counter: Metric) -> int:
+        return sum(count for _, count in self.of(counter))
+
     def gauges(self) -> Iterator[tuple[str, Labels, float]]:
         """Name, values of all labels, value."""
         for worker, gauges in self._gauges.items():
