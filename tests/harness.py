@@ -153,7 +153,8 @@ async def proxy(config: str, *, grace_s: float = 0, write: WriteEvent | None = N
         addresses.append(address_of(bound[0], address))
     tell = FailureLog(write).tell if write else None
     table = compile_table(loaded, mock.address if mock else DEFAULT_MOCK_LLM)
-    worker = Worker(table, compile_settings(loaded.proxy), tell=tell)
+    worker = Worker(table, compile_settings(loaded.proxy), tell=tell, tell_event=write)
+    worker.prepare_connections()
     for listener in listeners:
         await worker.listen(listener)
     try:

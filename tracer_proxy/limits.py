@@ -99,6 +99,24 @@ CONFIG_SETTLE_S = 0.2
 """A change is read when the file has been quiet for this long."""
 ADMIN_BODY_BYTES_MAX = 64 * KiB
 
+# Health of endpoints.
+EJECTION_FAILURES = 5
+EJECTION_EXCHANGES_MIN = 20
+EJECTION_WINDOW_S = 30.0
+EJECTION_COOLDOWN_S = 10.0
+EJECTION_COOLDOWN_MAX_S = 300.0
+PROBE_INTERVAL_S = 5.0
+PROBE_TIMEOUT_S = 2.0
+PROBE_RISE = 2
+PROBE_FALL = 3
+PROBES_AT_ONCE_MAX = 64
+"""Probes of one worker under way."""
+HEALTH_LOOK_S = 0.5
+"""How often pools are told the time."""
+LATENCY_MEMORY_S = 10.0
+"""How long a latency counts for ``p2c``."""
+LATENCY_S_MAX = 60.0
+
 # Waits in seconds. The defaults fit LLM calls: minutes until the first byte, never a limit on the whole of a stream.
 CLOCK_TICK_S = 0.1
 """How coarse every time limit is."""
@@ -225,6 +243,8 @@ DEMO_REQUEST_S = 10.0
 DEMO_STOP_S = 3.0
 
 assert WRITE_BUFFER_LOW_BYTES < WRITE_BUFFER_HIGH_BYTES
+assert EJECTION_COOLDOWN_S <= EJECTION_COOLDOWN_MAX_S
+assert CLOCK_TICK_S <= HEALTH_LOOK_S < PROBE_INTERVAL_S
 assert LINK_RECONNECT_S < REPORT_INTERVAL_S
 assert RESTART_DELAY_S < RESTART_DELAY_S_MAX
 assert min(HEAD_S, CONNECT_S, UPSTREAM_IDLE_S, LINGER_S) > CLOCK_TICK_S

@@ -7,11 +7,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tracer_proxy.config.load import load_text
-from tracer_proxy.config.routes import ColorRule, Lane, Match, Pool, Route, When
+from tracer_proxy.config.pools import Ejection, Pool, PoolHealth
+from tracer_proxy.config.routes import ColorRule, Lane, Match, Route, When
 from tracer_proxy.config.schema import Admin, Config, Mocks, Proxy, Tracing
 from tracer_proxy.errors import ConfigError, Problem
 
-SECTIONS = (Config, Proxy, Admin, Tracing, Mocks, ColorRule, When, Route, Match, Lane, Pool)
+SECTIONS = (Config, Proxy, Admin, Tracing, Mocks, ColorRule, When, Route, Match, Lane, Pool, PoolHealth, Ejection)
 VALID = """\
 version: 1
 proxy: &p {listen: [127.0.0.1:80, "unix:/a"], drain: 5s}

@@ -245,8 +245,13 @@ POOLS = [
     ("endpoints: ['unix:x']", "expected an absolute path after unix:"),
     (
         "endpoints: [http://h], balance: round_robbin",
-        "found 'round_robbin': expected round_robin, least_pending or random; did you mean 'round_robin'?",
+        "expected least_pending, round_robin, random, p2c or consistent_hash; did you mean 'round_robin'?",
     ),
+    ("endpoints: [{url: http://h, weight: 0}]", "7:44: pools.v1.endpoints[0].weight: found 0: expected a number above 0"),
+    ("endpoints: [{url: h}]", "pools.v1.endpoints[0].url: found 'h': expected an endpoint such as"),
+    ("endpoints: [{uri: http://h}]", "pools.v1.endpoints[0].uri: unknown key 'uri'; did you mean 'url'?"),
+    ("endpoints: [http://h], health: {statuses: 2xx}", "found '2xx': expected a status such as 200, or a range"),
+    ("endpoints: [http://h], health: {statuses: 300-200}", "expected a range whose second status is not below the first"),
     ("endpoints: [http://h], host: upstream", "7:37: pools.v1.host: found 'upstream': expected endpoint or client"),
     ("endpoints: [http://h], idle: long", "7:37: pools.v1.idle: found 'long': expected a duration"),
     (

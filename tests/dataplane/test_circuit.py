@@ -24,7 +24,7 @@ from leftovers import hangs, kind, nothing_left, resets, until
 from tracer_proxy.dataplane.connections import Connections
 from tracer_proxy.dataplane.upstream import Upstream as Connection
 from tracer_proxy.routing.circuit import Circuit
-from tracer_proxy.routing.pool import Endpoint
+from tracer_proxy.routing.endpoint import Endpoint
 
 SWITCHING = b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n"
 UPGRADE = request("GET / HTTP/1.1", "Connection: upgrade", "Upgrade: echo", close=False)

@@ -31,7 +31,9 @@ from leftovers import hangs, kind, nothing_left, refusing, resets, until
 from tracer_proxy.dataplane import attempts
 from tracer_proxy.errors import ProxyError
 from tracer_proxy.limits import REPLAY_BYTES_MAX, RETRY_BUDGET_WINDOW_S, RETRY_RATE_MIN
-from tracer_proxy.routing.pool import Dice, Endpoint, Pool
+from tracer_proxy.routing.balance import Dice
+from tracer_proxy.routing.endpoint import Endpoint
+from tracer_proxy.routing.pool import Pool
 
 BUSY = b"HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy"
 IN_TURN = "balance: round_robin"

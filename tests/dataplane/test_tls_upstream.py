@@ -189,6 +189,8 @@ async def test_files_that_vanish_are_told_without_their_names(authority: Authori
         tls_upstream(server_context(authority.issue("127.0.0.1")), answering(OK)) as endpoint,
         proxy(config(endpoint, f"ca: {authority.ca}, cert: {own.cert}, key: {own.key}")) as running,
     ):
+        # As if they had vanished before the worker read them.
+        running.worker.connections.retain([])
         own.key.unlink()
         code, message = error_of(await say(running.port, request()))
         assert code == 500

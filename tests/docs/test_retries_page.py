@@ -5,7 +5,8 @@ from pathlib import Path
 
 from tracer_proxy import limits
 from tracer_proxy.config.load import load_text
-from tracer_proxy.config.routes import PoolLimits, Retries
+from tracer_proxy.config.pools import PoolLimits
+from tracer_proxy.config.routes import Retries
 from tracer_proxy.config.schema import ProxyLimits
 from tracer_proxy.config.values import show_duration
 from tracer_proxy.routing.retry import OUTCOMES

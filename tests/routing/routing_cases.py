@@ -8,10 +8,12 @@ from tracer_proxy.context.color import inbound_color
 from tracer_proxy.context.inject import Injector
 from tracer_proxy.context.trace import extract, new_trace
 from tracer_proxy.context.trust import Trust
+from tracer_proxy.routing.balance import BALANCES
 from tracer_proxy.routing.color import ColorRule
 from tracer_proxy.routing.decision import Decision, decide
+from tracer_proxy.routing.endpoint import Endpoint
 from tracer_proxy.routing.lane import Lane, Split
-from tracer_proxy.routing.pool import BALANCES, Endpoint, Pool
+from tracer_proxy.routing.pool import Pool
 from tracer_proxy.routing.route import Match, Route
 from tracer_proxy.routing.session import TraceRung
 from tracer_proxy.routing.table import Table

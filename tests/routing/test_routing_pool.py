@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from routing_cases import pool
 
-from tracer_proxy.routing.pool import Endpoint, Pool
+from tracer_proxy.routing.endpoint import Endpoint
+from tracer_proxy.routing.pool import Pool
 from tracer_proxy.routing.tls import ClientTls
 
 

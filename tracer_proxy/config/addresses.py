@@ -2,13 +2,15 @@
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal, cast
 
-from tracer_proxy.config.choices import nearest
-from tracer_proxy.config.values import Form, text, wrong
+from pydantic_core import PydanticCustomError
+
+from tracer_proxy.config.choices import hint, nearest
+from tracer_proxy.config.values import VARIABLE_SCHEMA, Form, number, text, wrong, wrong_key
 from tracer_proxy.context.trust import NAMED_NETWORKS
-from tracer_proxy.limits import UNIX_PATH_BYTES_MAX
+from tracer_proxy.limits import CONFIG_WEIGHT_MAX, UNIX_PATH_BYTES_MAX
 
 _LISTEN = "an address such as 127.0.0.1:8080, [::1]:8080 or unix:/run/tracer-proxy.sock"
 _ENDPOINT = "an endpoint such as http://127.0.0.1:7001, https://api.example.com or unix:/run/agent.sock"
@@ -16,6 +18,7 @@ _HOST = r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})"
 _HOST_PORT = re.compile(rf"({_HOST}):(\d{{1,5}})")
 _HOST_NAME = re.compile(_HOST)
 _URL = re.compile(rf"(https?)://({_HOST})(?::(\d{{1,5}}))?(/.*)?")
+_ENDPOINT_KEYS = ("url", "weight")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _PORT_MAX = 65535
 
@@ -29,6 +32,7 @@ class Endpoint:
     """Filled in from the scheme when it was left out; 0 for ``unix``."""
     path: str = ""
     """Of the socket file, for ``unix`` only."""
+    weight: float = 1.0
 
     def __str__(self) -> str:
         if self.scheme == "unix":
@@ -80,6 +84,24 @@ def _read_host_pattern(value: object) -> str:
 
 
 def _read_endpoint(value: object) -> Endpoint:
+    if not isinstance(value, dict):
+        return _read_url(value)
+    for key in value:
+        if key not in _ENDPOINT_KEYS:
+            raise wrong_key(key, f"unknown key {key!r}{hint(key, _ENDPOINT_KEYS, 'keys')}")
+    if "url" not in value:
+        raise wrong("expected a mapping with url and weight, such as {url: http://127.0.0.1:7001, weight: 3}")
+    try:
+        endpoint = _read_url(value["url"])
+    except PydanticCustomError as error:
+        raise wrong(error.message(), "url") from None
+    weight = number(value.get("weight", 1))
+    if weight is None or not 0 < weight <= CONFIG_WEIGHT_MAX:
+        raise wrong(f"expected a number above 0 and up to {CONFIG_WEIGHT_MAX:,.0f}", "weight")
+    return replace(endpoint, weight=float(weight))
+
+
+def _read_url(value: object) -> Endpoint:
     url = text(value, _ENDPOINT)
     if url.startswith("unix:"):
         return Endpoint("unix", "", 0, _socket_path(url))
@@ -133,7 +155,18 @@ def _read_network(value: object) -> str:
 
 
 _LISTEN_SCHEMA = {"type": "string", "pattern": r"^(unix:/.+|.+:\d{1,5})$"}
-_ENDPOINT_SCHEMA = {"type": "string", "pattern": r"^(https?://[^/?#@]+/?|unix:/.+)$"}
+_URL_SCHEMA = {"type": "string", "pattern": r"^(https?://[^/?#@]+/?|unix:/.+)$"}
+_ENDPOINT_SCHEMA = {
+    "anyOf": [
+        _URL_SCHEMA,
+        {
+            "type": "object",
+            "properties": {"url": _URL_SCHEMA, "weight": {"anyOf": [{"type": "number"}, VARIABLE_SCHEMA]}},
+            "required": ["url"],
+            "additionalProperties": False,
+        },
+    ]
+}
 
 Listen = Annotated[str, Form("address", read_listen, _LISTEN_SCHEMA)]
 EndpointUrl = Annotated[Endpoint, Form("endpoint", _read_endpoint, _ENDPOINT_SCHEMA)]

@@ -7,14 +7,16 @@ from tracer_proxy.config.addresses import Endpoint as EndpointConfig
 from tracer_proxy.config.addresses import split_listen
 from tracer_proxy.config.matchers import Matcher as MatcherConfig
 from tracer_proxy.config.matchers import Sticky
+from tracer_proxy.config.pools import Pool as PoolConfig
+from tracer_proxy.config.pools import PoolHealth
 from tracer_proxy.config.routes import ColorRule as ColorRuleConfig
 from tracer_proxy.config.routes import Lane as LaneConfig
 from tracer_proxy.config.routes import Match as MatchConfig
-from tracer_proxy.config.routes import Pool as PoolConfig
 from tracer_proxy.config.routes import Retries as RetriesConfig
 from tracer_proxy.config.routes import Route as RouteConfig
 from tracer_proxy.config.schema import Config, MockLlm
 from tracer_proxy.config.schema import Proxy as ProxyConfig
+from tracer_proxy.config.values import StatusRange
 from tracer_proxy.context.inject import Injector
 from tracer_proxy.context.trace import ratio_threshold
 from tracer_proxy.context.trust import Trust
@@ -23,11 +25,14 @@ from tracer_proxy.limits import UPSTREAM_IDLE_S
 from tracer_proxy.routing import color as colors
 from tracer_proxy.routing import matcher as matchers
 from tracer_proxy.routing import session
+from tracer_proxy.routing.balance import BALANCES
 from tracer_proxy.routing.circuit import CircuitLimits
 from tracer_proxy.routing.color import AGENT_ID, ColorRule, Condition
+from tracer_proxy.routing.endpoint import Endpoint
+from tracer_proxy.routing.health import HealthRules, ProbeRules
 from tracer_proxy.routing.lane import Lane, Split
 from tracer_proxy.routing.matcher import Matcher
-from tracer_proxy.routing.pool import BALANCES, Endpoint, Pool
+from tracer_proxy.routing.pool import Pool
 from tracer_proxy.routing.retry import OUTCOMES, RetryPolicy
 from tracer_proxy.routing.route import Egress, Match, Route, Timeouts
 from tracer_proxy.routing.table import Table
@@ -209,11 +214,45 @@ def _pool(name: str, config: PoolConfig) -> Pool:
         keeps_host=config.host == "client",
         idle_s=config.idle,
         limits=CircuitLimits(**config.limits.model_dump()),
+        rules=_health(config),
     )
 
 
+def _health(config: PoolConfig) -> HealthRules:
+    ejection, probe = config.ejection, config.health
+    return HealthRules(
+        failures=ejection.failures,
+        success_rate=ejection.success_rate / 100,
+        exchanges_min=ejection.min_exchanges,
+        window=ejection.window,
+        cooldown=ejection.cooldown,
+        cooldown_max=max(ejection.cooldown, ejection.cooldown_max),
+        ejected_max=ejection.max_ejected / 100,
+        panic=config.panic / 100,
+        slow_start=config.slow_start,
+        probe=_probe(probe) if probe else None,
+        statuses=_statuses(ejection.statuses),
+    )
+
+
+def _probe(config: PoolHealth) -> ProbeRules:
+    return ProbeRules(
+        path=config.path or "",
+        interval=config.interval,
+        timeout=config.timeout,
+        statuses=_statuses(config.statuses),
+        rise=config.rise,
+        fall=config.fall,
+    )
+
+
+def _statuses(ranges: Sequence[StatusRange]) -> frozenset[int]:
+    return frozenset(status for each in ranges for status in range(each.first, each.last + 1))
+
+
 def _endpoint(config: EndpointConfig, client_tls: ClientTls) -> Endpoint:
-    return Endpoint(config.host, config.port, client_tls if config.scheme == "https" else None, config.path)
+    tls = client_tls if config.scheme == "https" else None
+    return Endpoint(config.host, config.port, tls, config.path, config.weight)
 
 
 def _listener(address: str) -> Endpoint:

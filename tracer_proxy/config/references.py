@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from tracer_proxy.config.addresses import ListenAddress, split_listen
 from tracer_proxy.config.choices import hint
 from tracer_proxy.config.nodes import Location, path_text
-from tracer_proxy.config.routes import NAME_EXPECTED, NAME_PATTERN, Lane, Match, Pool, Retries, Route, When
+from tracer_proxy.config.pools import Pool
+from tracer_proxy.config.routes import NAME_EXPECTED, NAME_PATTERN, Lane, Match, Retries, Route, When
 from tracer_proxy.config.schema import Config
 from tracer_proxy.config.tls import PoolTls
 from tracer_proxy.config.values import show_duration

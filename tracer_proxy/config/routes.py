@@ -5,8 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tracer_proxy.config.addresses import EndpointUrl, HostPattern
-from tracer_proxy.config.endpoint_headers import PoolHeaderName, PoolHeaderValue
+from tracer_proxy.config.addresses import HostPattern
 from tracer_proxy.config.matchers import (
     CookieName,
     HeaderName,
@@ -20,7 +19,6 @@ from tracer_proxy.config.matchers import (
     ValueMatcher,
 )
 from tracer_proxy.config.part import Part
-from tracer_proxy.config.tls import PoolTls
 from tracer_proxy.config.values import (
     Duration,
     Flag,
@@ -38,11 +36,7 @@ from tracer_proxy.limits import (
     CONFIG_CONNECTIONS_MAX,
     CONFIG_WEIGHT_MAX,
     CONNECT_S,
-    FAILOVER_POOLS_MAX,
     FIRST_BYTE_S,
-    POOL_CONNECTIONS_MAX,
-    POOL_PENDING_MAX,
-    POOL_REQUESTS_MAX,
     REQUEST_BODY_BYTES_MAX,
     RETRY_ATTEMPTS,
     RETRY_ATTEMPTS_MAX,
@@ -51,7 +45,6 @@ from tracer_proxy.limits import (
     RETRY_BUDGET_PERCENT,
     RETRY_RATE_MIN,
     TUNNEL_IDLE_S,
-    UPSTREAM_IDLE_S,
 )
 
 NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
@@ -204,35 +197,3 @@ class Route(Part):
     retries: Retries = Field(default_factory=Retries, description="When a request that failed is sent again.")
     limits: RouteLimits = Field(default_factory=RouteLimits, description="What a request may cost.")
     lanes: tuple[Lane, ...] = Field(min_length=1, description="The versions to choose from; one has a weight above 0.")
-
-
-class PoolLimits(Part):
-    """How much of a pool one worker may use at once; what is over it gets 503, or goes to the next pool of `failover`."""
-
-    connections: Count = Field(POOL_CONNECTIONS_MAX, description="Connections, idle ones among them.")
-    pending: Count = Field(POOL_PENDING_MAX, description="Requests that wait for a new connection.")
-    requests: Count = Field(POOL_REQUESTS_MAX, description="Requests and upgraded connections under way.")
-
-
-class Pool(Part):
-    """Endpoints that are as good as each other."""
-
-    endpoints: tuple[EndpointUrl, ...] = Field(
-        min_length=1, description="`http://host:port`, `https://host:port` or `unix:/path`; the port may be left out."
-    )
-    balance: Balance = Field("least_pending", description="Which endpoint gets the next request.")
-    headers: Mapping[PoolHeaderName, PoolHeaderValue] = Field(
-        {}, repr=False, description="Set on every request to this pool, in place of the caller's. Never shown in errors."
-    )
-    host: HostSeen = Field("endpoint", description="The `Host` that the endpoint sees: its own, or the caller's.")
-    idle: Duration = Field(UPSTREAM_IDLE_S, description="How long a connection is kept that no request uses.")
-    limits: PoolLimits = Field(default_factory=PoolLimits, description="How much of it may be in use at once.")
-    failover: Annotated[tuple[Name, ...], OneOrMany()] = Field(
-        (),
-        max_length=FAILOVER_POOLS_MAX,
-        description="Pools that stand in, in this order, when this one is full, has nobody available or does not connect. "
-        "Only the list of the lane's own pool counts.",
-    )
-    tls: PoolTls | None = Field(
-        None, description="For `https://` endpoints; left out, the system's CAs, the endpoint's host, and no certificate."
-    )

@@ -11,7 +11,8 @@ from pydantic import Field
 
 from tracer_proxy.config.addresses import Listen, Network
 from tracer_proxy.config.part import Part
-from tracer_proxy.config.routes import ColorRule, Pool, Route
+from tracer_proxy.config.pools import Pool
+from tracer_proxy.config.routes import ColorRule, Route
 from tracer_proxy.config.tls import ProxyTls
 from tracer_proxy.config.values import (
     Duration,

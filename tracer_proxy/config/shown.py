@@ -7,6 +7,7 @@ from tracer_proxy.config.addresses import Endpoint
 from tracer_proxy.config.matchers import Matcher, Sticky
 from tracer_proxy.config.part import Part
 from tracer_proxy.config.schema import Config
+from tracer_proxy.config.values import StatusRange
 
 MASK = "***"
 _SECRET = frozenset((("admin", "token"), ("pools", "*", "headers", "*")))
@@ -29,7 +30,9 @@ def _shown(value: object, place: tuple[str, ...]) -> Any:
         return [_shown(part, place) for part in value]
     if isinstance(value, Matcher):
         return value.value if value.kind == "exact" else {value.kind: value.value}
-    return str(value) if isinstance(value, Endpoint | Sticky) else value
+    if isinstance(value, Endpoint) and value.weight != 1:
+        return {"url": str(value), "weight": value.weight}
+    return str(value) if isinstance(value, Endpoint | Sticky | StatusRange) else value
 
 
 def _is_at(secret: tuple[str, ...], place: tuple[str, ...]) -> bool:

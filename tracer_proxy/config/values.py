@@ -140,6 +140,37 @@ def outcome_form(words: tuple[str, ...], statuses: tuple[int, ...]) -> Form:
     return Form(choice.name, read, {"enum": [*words, *statuses, *map(str, statuses)]})
 
 
+@dataclass(frozen=True, slots=True)
+class StatusRange:
+    """Both ends are in it."""
+
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+
+
+def _read_statuses(value: object) -> StatusRange:
+    expectation = "a status such as 200, or a range such as 200-399"
+    first, dash, last = str(value).partition("-")
+    ends = [first, last] if dash else [first]
+    if isinstance(value, bool) or not all(len(end) == 3 and end.isdecimal() and "100" <= end <= "599" for end in ends):
+        raise wrong(f"expected {expectation}")
+    if int(ends[-1]) < int(first):
+        raise wrong("expected a range whose second status is not below the first")
+    return StatusRange(int(first), int(ends[-1]))
+
+
+_STATUSES_SCHEMA = {
+    "anyOf": [
+        {"type": "integer", "minimum": 100, "maximum": 599},
+        {"type": "string", "pattern": "^[1-5][0-9]{2}(-[1-5][0-9]{2})?$"},
+    ]
+}
+Statuses = Annotated[StatusRange, Form("status, or range", _read_statuses, _STATUSES_SCHEMA)]
+
+
 def read_flag(value: object) -> bool:
     if value in ("true", "false"):
         return value == "true"

@@ -21,8 +21,8 @@ from tracer_proxy.errors import Kind, ProxyError, Side
 from tracer_proxy.limits import HELD_BODIES_BYTES_MAX, REPLAY_BYTES_MAX
 from tracer_proxy.routing.circuit import Circuit
 from tracer_proxy.routing.decision import Decision
+from tracer_proxy.routing.endpoint import Endpoint
 from tracer_proxy.routing.lane import Lane
-from tracer_proxy.routing.pool import Endpoint
 from tracer_proxy.routing.retry import OUTCOMES
 from tracer_proxy.routing.retry import retry_after as read_retry_after
 from tracer_proxy.wire.response import ResponseHead

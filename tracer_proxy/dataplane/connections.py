@@ -17,7 +17,7 @@ from tracer_proxy.dataplane.resolver import Resolver, Unresolved
 from tracer_proxy.dataplane.upstream import Upstream
 from tracer_proxy.errors import Kind, ProxyError
 from tracer_proxy.limits import DIAL_STAGGER_S, IDLE_CONNECTIONS_PER_ENDPOINT_MAX
-from tracer_proxy.routing.pool import Endpoint
+from tracer_proxy.routing.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from tracer_proxy.dataplane.worker import Worker

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from tracer_proxy.routing.endpoint import Endpoint
 from tracer_proxy.routing.lane import Lane
-from tracer_proxy.routing.pool import Endpoint
 from tracer_proxy.routing.table import Table
 from tracer_proxy.telemetry.deltas import Delta, Meters
 from tracer_proxy.telemetry.meters import Standing
@@ -45,5 +45,5 @@ def take(worker: "Worker") -> Delta:
     for pool in worker.table.pools.values():
         for endpoint in pool.endpoints:
             idle = worker.connections.idle_at(endpoint)
-            endpoint.meter.standing = Standing(endpoint.pending, connected[endpoint] - idle, idle, "healthy")
+            endpoint.meter.standing = Standing(endpoint.pending, connected[endpoint] - idle, idle, endpoint.health.state)
     return worker.meters.take()

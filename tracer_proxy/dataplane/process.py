@@ -65,7 +65,7 @@ class WorkerProcess:
             self._worker.take(load.table, load.settings)
         else:
             log = FailureLog(self._link.send_event)
-            self._worker = Worker(load.table, load.settings, tell=log.tell)
+            self._worker = Worker(load.table, load.settings, tell=log.tell, tell_event=self._link.send_event)
             self._worker.connections.resolver.tell = self._tell_of_name
             self._worker.prepare_connections()
             spawn(self._listen(self._worker), "listen")

@@ -7,7 +7,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from tracer_proxy.dataplane.clock import NEVER
-from tracer_proxy.routing.pool import Endpoint
+from tracer_proxy.routing.endpoint import Endpoint
 from tracer_proxy.routing.retry import CONNECT
 
 if TYPE_CHECKING:

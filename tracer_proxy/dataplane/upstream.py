@@ -8,7 +8,7 @@ from tracer_proxy.dataplane import tls
 from tracer_proxy.errors import Kind
 from tracer_proxy.limits import PLANNED_HEAD_BYTES_MAX, WRITE_BUFFER_HIGH_BYTES, WRITE_BUFFER_LOW_BYTES
 from tracer_proxy.routing.circuit import Circuit
-from tracer_proxy.routing.pool import Endpoint
+from tracer_proxy.routing.endpoint import Endpoint
 from tracer_proxy.wire.fields import FieldReader
 from tracer_proxy.wire.head_buffer import HeadBuffer
 from tracer_proxy.wire.repeat import take_length

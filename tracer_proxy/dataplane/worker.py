@@ -11,14 +11,19 @@ from tracer_proxy.dataplane import metering
 from tracer_proxy.dataplane.clock import Clock
 from tracer_proxy.dataplane.connections import Connections
 from tracer_proxy.dataplane.downstream import Downstream
+from tracer_proxy.dataplane.failures import WriteEvent
 from tracer_proxy.dataplane.ids import Ids
+from tracer_proxy.dataplane.probe import Probes
 from tracer_proxy.dataplane.settings import ListenerTls, Settings
 from tracer_proxy.dataplane.tls import CannotLoadFiles, ServerTls
 from tracer_proxy.dataplane.tunnel import Tunnel
 from tracer_proxy.dataplane.upstream import Upstream
 from tracer_proxy.errors import ProxyError
-from tracer_proxy.limits import DRAIN_SERVE_S, LISTEN_BACKLOG, TLS_CLOSE_S, TLS_HANDSHAKE_S
-from tracer_proxy.routing.pool import Dice, Endpoint
+from tracer_proxy.limits import DRAIN_SERVE_S, HEALTH_LOOK_S, LISTEN_BACKLOG, TLS_CLOSE_S, TLS_HANDSHAKE_S
+from tracer_proxy.routing.balance import Dice
+from tracer_proxy.routing.endpoint import Endpoint
+from tracer_proxy.routing.health import State
+from tracer_proxy.routing.pool import Transition
 from tracer_proxy.routing.table import Table
 from tracer_proxy.telemetry.catalogue import Shed
 from tracer_proxy.telemetry.deltas import Meters
@@ -27,7 +32,8 @@ _DRAIN_LOOK_S = 0.02
 
 
 class Worker:
-    """``dice`` is what random balancing throws; ``tell`` hears of every exchange that the proxy itself had to end."""
+    """``dice`` is what random balancing throws; ``tell`` hears of every exchange that the proxy itself had to end,
+    ``tell_event`` of what else belongs into the log."""
 
     def __init__(
         self,
@@ -36,6 +42,7 @@ class Worker:
         *,
         dice: Dice = random.random,
         tell: Callable[[ProxyError, Mapping[str, str]], None] | None = None,
+        tell_event: WriteEvent | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.table = table
@@ -43,6 +50,7 @@ class Worker:
         self.settings = settings or Settings()
         self.dice = dice
         self._tell = tell
+        self.tell_event = tell_event
         self.meters = Meters(f"{os.getpid()}-{os.urandom(4).hex()}")
         metering.attach(table, self.meters)
         self.resolver_failures_told = 0
@@ -61,6 +69,9 @@ class Worker:
         """Those under way now."""
         self.held_bytes = 0
         """Of request bodies that wait, or are kept for another attempt."""
+        self.probes = Probes(self)
+        self._health_due = 0.0
+        self.clock.each_tick.append(self._look_at_health)
         self.server_tls: ServerTls | None = None
         """Made by the first listener that needs it."""
         self._servers: list[asyncio.Server] = []
@@ -107,6 +118,7 @@ class Worker:
 
     def prepare_connections(self) -> None:
         """Connections to endpoints that are no longer there end; what TLS needs is read before the first request does."""
+        self.probes.follow(self.table)
         self.connections.retain([endpoint for pool in self.table.pools.values() for endpoint in pool.endpoints])
 
     def failed(self, error: ProxyError, details: Mapping[str, str]) -> None:
@@ -114,6 +126,25 @@ class Worker:
         self.meters.worker.errors[error.kind] += 1
         if self._tell is not None:
             self._tell(error, details)
+
+    def _look_at_health(self) -> None:
+        now = self.clock.now
+        if now < self._health_due:
+            return
+        self._health_due = now + HEALTH_LOOK_S
+        for name, pool in self.table.pools.items():
+            for transition in pool.tick(now):
+                self._tell_of_health(name, transition)
+
+    def _tell_of_health(self, pool: str, transition: Transition) -> None:
+        endpoint, state = transition.endpoint, transition.after
+        if state in (State.EJECTED, State.UNHEALTHY):
+            endpoint.meter.ejections += 1
+        if self.tell_event is not None:
+            message = f"The endpoint {endpoint} of the pool {pool!r} is {state}: {transition.reason}."
+            level = "info" if endpoint.health.is_usable else "warning"
+            told = {"event": f"endpoint_{state}", "level": level, "message": message, "pool": pool}
+            self.tell_event({**told, "endpoint": str(endpoint), "before": transition.before})
 
     def shed(self, reason: Shed) -> None:
         """New work was refused."""
@@ -151,6 +182,7 @@ class Worker:
         await asyncio.sleep(0)
         for server in self._servers:
             server.close()
+        self.probes.stop()
         self.connections.close_idle()
         end = self.loop.time() + grace_s
         refuse_at = min(end, self.loop.time() + serve_s)
@@ -181,7 +213,9 @@ class Worker:
 
 
 def _shown(endpoint: Endpoint) -> dict[str, Any]:
-    return {"address": str(endpoint), "pending": endpoint.pending}
+    health = endpoint.health
+    told = {"address": str(endpoint), "pending": endpoint.pending, "state": health.state}
+    return told | {"failures_in_a_row": health.failures, "ejections": health.ejections}
 
 
 def _is_busy(downstream: Downstream) -> bool:

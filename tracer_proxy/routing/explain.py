@@ -5,10 +5,10 @@ from typing import Any
 
 from tracer_proxy.context.color import inbound_color
 from tracer_proxy.context.trace import TraceContext, extract, new_trace
+from tracer_proxy.routing.balance import Dice
 from tracer_proxy.routing.bucket import BUCKETS, bucket
 from tracer_proxy.routing.decision import Decision, decide
 from tracer_proxy.routing.lane import Lane
-from tracer_proxy.routing.pool import Dice
 from tracer_proxy.routing.route import Route
 from tracer_proxy.routing.table import Table
 from tracer_proxy.wire.request import RequestHead

@@ -1,81 +1,21 @@
-"""Pools: named endpoints, and which of them is next."""
+"""Pools: endpoints that are as good as each other, and which of them may be used."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
+from tracer_proxy.routing.balance import Balance, Dice
 from tracer_proxy.routing.circuit import Circuit, CircuitLimits
-from tracer_proxy.routing.tls import ClientTls
-from tracer_proxy.telemetry.meters import EndpointMeter
-
-Dice = Callable[[], float]
-"""A random number in [0, 1)."""
+from tracer_proxy.routing.endpoint import Endpoint
+from tracer_proxy.routing.health import Event, HealthRules, State
 
 
-class Endpoint:
-    """One address of a pool. ``pending`` counts exchanges under way; balancing reads it, the data plane writes it."""
+class Transition(NamedTuple):
+    """An endpoint has changed its state."""
 
-    __slots__ = ("authority", "host", "meter", "path", "pending", "port", "tls")
-
-    def __init__(self, host: str = "", port: int = 0, tls: ClientTls | None = None, path: str = "") -> None:
-        self.host = host
-        self.port = port
-        self.tls = tls
-        self.path = path
-        """Of a Unix socket; host and port are then empty."""
-        default_port = 443 if tls else 80
-        shown = f"[{host}]" if ":" in host else host
-        self.authority = b"localhost" if path else (shown if port == default_port else f"{shown}:{port}").encode()
-        """What the endpoint sees as ``Host``."""
-        self.pending = 0
-        self.meter: EndpointMeter
-        """Given by whoever counts."""
-
-    def __str__(self) -> str:
-        scheme = "https" if self.tls else "http"
-        shown = f"[{self.host}]" if ":" in self.host else self.host
-        return f"unix:{self.path}" if self.path else f"{scheme}://{shown}:{self.port}"
-
-
-class Balance(ABC):
-    """Picks one of ``endpoints``, of which there are at least two."""
-
-    @abstractmethod
-    def pick(self, endpoints: Sequence[Endpoint], dice: Dice) -> Endpoint: ...
-
-
-class RoundRobin(Balance):
-    def __init__(self) -> None:
-        self._next = 0
-
-    def pick(self, endpoints: Sequence[Endpoint], dice: Dice) -> Endpoint:
-        chosen = endpoints[self._next % len(endpoints)]
-        self._next += 1
-        return chosen
-
-
-class LeastPending(Balance):
-    """The fewest exchanges under way; among equals in turn, so that an idle pool is used evenly."""
-
-    def __init__(self) -> None:
-        self._start = 0
-
-    def pick(self, endpoints: Sequence[Endpoint], dice: Dice) -> Endpoint:
-        count = len(endpoints)
-        start = self._start = (self._start + 1) % count
-        best = endpoints[start]
-        for offset in range(1, count):
-            endpoint = endpoints[(start + offset) % count]
-            if endpoint.pending < best.pending:
-                best = endpoint
-        return best
-
-
-class Random(Balance):
-    def pick(self, endpoints: Sequence[Endpoint], dice: Dice) -> Endpoint:
-        return endpoints[int(dice() * len(endpoints))]
-
-
-BALANCES: dict[str, type[Balance]] = {"round_robin": RoundRobin, "least_pending": LeastPending, "random": Random}
+    endpoint: Endpoint
+    before: State
+    after: State
+    reason: str
 
 
 class Pool:
@@ -83,6 +23,10 @@ class Pool:
 
     __slots__ = (
         "_balance",
+        "_measures_latency",
+        "_moves",
+        "_transitions",
+        "available",
         "circuit",
         "endpoints",
         "failure_statuses",
@@ -91,6 +35,8 @@ class Pool:
         "idle_s",
         "keeps_host",
         "name",
+        "panics",
+        "rules",
     )
 
     def __init__(
@@ -103,33 +49,110 @@ class Pool:
         keeps_host: bool = False,
         idle_s: float,
         limits: CircuitLimits | None = None,
+        rules: HealthRules | None = None,
     ) -> None:
         self.name = name
         self.endpoints = tuple(endpoints)
         self._balance = balance
+        self._measures_latency = balance.measures_latency
         self.header_block = "".join(f"{name}: {value}\r\n" for name, value in headers).encode("latin-1")
         self.header_names = frozenset(name.lower().encode() for name, _ in headers)
         self.keeps_host = keeps_host
         self.idle_s = idle_s
         self.circuit = Circuit(limits or CircuitLimits())
-        self.failure_statuses = frozenset((502, 503, 504))
+        self.rules = rules or HealthRules()
+        self.failure_statuses = self.rules.statuses
+        self.available = self.endpoints
+        """Those to pick from, which changes with their states only."""
+        self.panics = False
+        """So few are usable that all are used."""
+        self._transitions: list[Transition] = []
+        self._moves = 0
+        self._refresh(0.0)
+
+    def pick(self, dice: Dice, key: bytes, tried: Sequence[Endpoint] = ()) -> Endpoint | None:
+        """``None`` when nobody is available; one that is not among ``tried`` if there is one. ``key`` is the session's."""
+        endpoints = self.available
+        if tried:
+            endpoints = tuple(endpoint for endpoint in endpoints if endpoint not in tried) or endpoints
+        if len(endpoints) > 1:
+            return self._balance.pick(endpoints, dice, key)
+        return endpoints[0] if endpoints else None
+
+    # What comes of exchanges and probes.
+
+    def succeeded(self, endpoint: Endpoint, seconds: float, now: float) -> None:
+        """An attempt went well; ``seconds`` from the request to the first byte of the answer."""
+        if endpoint.health.failures or self.rules.success_rate:
+            endpoint.health.exchange_succeeded(self.rules, now)
+        if self._measures_latency:
+            endpoint.answered_after(seconds, now)
+
+    def failed(self, endpoint: Endpoint, now: float) -> None:
+        """An attempt failed, and the endpoint is to blame."""
+        reason = endpoint.health.exchange_failed(self.rules, now)
+        if reason and self._may_eject():
+            self._move(endpoint, Event.EJECTED, reason, now)
+        if self._measures_latency:
+            endpoint.failed_at(now)
+
+    def probed(self, endpoint: Endpoint, failure: str, now: float) -> None:
+        """A probe has ended; ``failure`` says why it failed, and is empty when it passed."""
+        if self.rules.probe is None:
+            return
+        event = endpoint.health.probed(not failure, self.rules.probe)
+        if event is not None:
+            self._move(endpoint, event, failure or "its probes pass", now)
+
+    def tick(self, now: float) -> list[Transition]:
+        """Takes time into account; returns what has changed since it was called last."""
+        for endpoint in self.endpoints:
+            event = endpoint.health.due(now)
+            if event is not None:
+                self._move(endpoint, event, "its time is over" if event is Event.COOLED else "it has its full share", now)
+        # An exchange that began before a reload tells the pool of then.
+        if self._moves != self._moved() or any(endpoint.health.state is State.RECOVERING for endpoint in self.endpoints):
+            self._refresh(now)
+        transitions, self._transitions = self._transitions, []
+        return transitions
+
+    def _may_eject(self) -> bool:
+        count = len(self.endpoints)
+        ejected = sum(endpoint.health.state is State.EJECTED for endpoint in self.endpoints)
+        usable = sum(endpoint.health.is_usable for endpoint in self.endpoints)
+        return usable > 1 and ejected + 1 <= max(1, int(self.rules.ejected_max * count)) and self.rules.ejected_max > 0
+
+    def _move(self, endpoint: Endpoint, event: Event, reason: str, now: float) -> None:
+        before = endpoint.health.state
+        if endpoint.health.take(event, self.rules, now):
+            self._transitions.append(Transition(endpoint, before, endpoint.health.state, reason))
+            self._refresh(now)
+
+    def _moved(self) -> int:
+        return sum(endpoint.health.moves for endpoint in self.endpoints)
+
+    def _refresh(self, now: float) -> None:
+        usable = tuple(endpoint for endpoint in self.endpoints if endpoint.health.is_usable)
+        self.panics = len(usable) < self.rules.panic * len(self.endpoints)
+        self.available = self.endpoints if self.panics else usable
+        for endpoint in self.endpoints:
+            endpoint.share = endpoint.weight * endpoint.health.share(self.rules, now)
+        self._balance.is_even = len({endpoint.share for endpoint in self.available}) <= 1
+        self._moves = self._moved()
 
     def adopt(self, previous: "Pool") -> None:
         """After a reload: endpoints that are still there stay themselves, with all that is counted on them."""
         before = {(str(endpoint), endpoint.tls): endpoint for endpoint in previous.endpoints}
-        self.endpoints = tuple(before.get((str(endpoint), endpoint.tls), endpoint) for endpoint in self.endpoints)
+        adopted = []
+        for new in self.endpoints:
+            endpoint = before.get((str(new), new.tls), new)
+            endpoint.weight = new.weight
+            if endpoint.health.state is State.UNHEALTHY and self.rules.probe is None:
+                # Nobody would ever say that it is well again.
+                endpoint.health = new.health
+            adopted.append(endpoint)
+        self.endpoints = tuple(adopted)
         self.circuit, limits = previous.circuit, self.circuit.limits
         self.circuit.limits = limits
-
-    def pick(self, dice: Dice, key: bytes, tried: Sequence[Endpoint] = ()) -> Endpoint | None:
-        """``None`` when nobody is available; one that is not among ``tried`` if there is one."""
-        endpoints = self.endpoints
-        if tried:
-            endpoints = tuple(endpoint for endpoint in endpoints if endpoint not in tried) or endpoints
-        return endpoints[0] if len(endpoints) == 1 else self._balance.pick(endpoints, dice)
-
-    def succeeded(self, endpoint: Endpoint, seconds: float, now: float) -> None:
-        """An attempt went well; ``seconds`` from the request to the first byte of the answer."""
-
-    def failed(self, endpoint: Endpoint, now: float) -> None:
-        """An attempt failed, and the endpoint is to blame."""
+        self._transitions = previous._transitions
+        self._refresh(0.0)

@@ -1,0 +1,122 @@
+"""Sick endpoints are left out and come back, with real sockets."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from harness import OK, WAIT_S, Proxy, Upstream, answering, one_route, proxy, request, say, status, upstream
+
+EJECT = "ejection: {failures: 2, cooldown: 300ms}"
+BUSY = b"HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy"
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(WAIT_S):
+        while not holds():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+def states(running: Proxy) -> list[str]:
+    return [endpoint.health.state.value for endpoint in running.worker.table.pools["only"].endpoints]
+
+
+async def test_an_endpoint_that_refuses_is_ejected_and_comes_back() -> None:
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        port = reserved.getsockname()[1]
+    events: list[dict[str, Any]] = []
+    route = "retries: {attempts: 1}"
+    async with upstream(answering(OK)) as good:
+        config = one_route(f"http://127.0.0.1:{port}", good.url, route=route, pool=f"{EJECT}\nbalance: round_robin")
+        async with proxy(config, write=events.append) as running:
+            answers = [status(await say(running.port, request())) for _ in range(8)]
+            assert answers.count(502) == 2
+            assert answers[-3:] == [200] * 3
+            assert states(running) == ["ejected", "healthy"]
+            await until(lambda: states(running)[0] == "healthy")
+            back = await asyncio.start_server(Upstream(answered)._serve, "127.0.0.1", port)
+            async with back:
+                assert {status(await say(running.port, request())) for _ in range(4)} == {200}
+    told = [event["event"] for event in events if event["event"].startswith("endpoint_")]
+    assert told == ["endpoint_ejected", "endpoint_recovering", "endpoint_healthy"]
+    (ejected,) = (event for event in events if event["event"] == "endpoint_ejected")
+    assert (
+        ejected["message"]
+        == f"The endpoint http://127.0.0.1:{port} of the pool 'only' is ejected: 2 exchanges in a row failed."
+    )
+
+
+async def answered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while await reader.readuntil(b"\r\n\r\n"):
+        writer.write(OK)
+
+
+async def test_statuses_eject_and_the_last_endpoint_never_is() -> None:
+    async with (
+        upstream(answering(BUSY)) as one,
+        upstream(answering(BUSY)) as other,
+        proxy(one_route(one.url, other.url, pool=EJECT)) as running,
+    ):
+        for _ in range(12):
+            assert status(await say(running.port, request())) == 503
+        assert sorted(states(running)) == ["ejected", "healthy"]
+
+
+async def test_probes_take_a_sick_endpoint_out_and_back() -> None:
+    sick = asyncio.Event()
+
+    async def handle(endpoint: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await endpoint.head(reader)
+        bad = sick.is_set() and head.startswith(b"GET /healthz ")
+        # The answer in two pieces, and an interim one before it: it is read like any other.
+        writer.write(b"HTTP/1.1 102 Processing\r\n\r\n")
+        writer.write(b"HTTP/1.1 500 Sick\r\n" if bad else b"HTTP/1.1 200 OK\r\n")
+        await asyncio.sleep(0.01)
+        writer.write(b"Content-Length: 2\r\nConnection: close\r\n\r\nok")
+
+    health = "health: {path: /healthz, interval: 50ms, timeout: 1s, rise: 2, fall: 2}"
+    async with (
+        upstream(handle) as first,
+        upstream(answering(OK)) as second,
+        proxy(one_route(first.url, second.url, pool=health)) as running,
+    ):
+        await until(lambda: len(first.heard) > 2)
+        sick.set()
+        await until(lambda: states(running)[0] == "unhealthy")
+        served = len([head for head in first.heard if b"healthz" not in head])
+        assert {status(await say(running.port, request())) for _ in range(6)} == {200}
+        assert len([head for head in first.heard if b"healthz" not in head]) == served
+        sick.clear()
+        await until(lambda: states(running)[0] in ("recovering", "healthy"))
+        assert len(running.worker.upstreams) == running.worker.connections.idle_count
+        running.reload(one_route(first.url, second.url))
+        count = len(first.heard)
+        await asyncio.sleep(0.3)
+        assert len(first.heard) == count, "no health section, no probes"
+    probe = next(head for head in first.heard if b"healthz" in head)
+    assert b"traceparent" not in probe
+    assert b"Host: 127.0.0.1" in probe
+
+
+async def test_a_probe_without_path_only_connects_and_panic_keeps_traffic_flowing() -> None:
+    async with upstream(answering(OK)) as good:
+        pool = "health: {interval: 50ms, fall: 1, rise: 1}"
+        config = one_route("http://127.0.0.1:1", good.url, "http://127.0.0.1:2", pool=pool)
+        async with proxy(config) as running:
+            await until(lambda: states(running) == ["unhealthy", "healthy", "unhealthy"])
+            assert running.worker.table.pools["only"].panics
+            await until(lambda: good.connections > 2)
+            assert good.heard == []
+            answers = {status(await say(running.port, request())) for _ in range(8)}
+            assert 200 in answers
+
+
+async def test_a_pool_that_may_be_empty_answers_503_and_health_survives_a_reload() -> None:
+    pool = "health: {interval: 50ms, fall: 1}\npanic: 0"
+    async with proxy(one_route("http://127.0.0.1:1", pool=pool)) as running:
+        await until(lambda: states(running) == ["unhealthy"])
+        running.reload(one_route("http://127.0.0.1:1", pool=pool, top="trust: [all]"))
+        answer = await say(running.port, request())
+    assert status(answer) == 503
+    assert b'"kind": "no_healthy_endpoint"' in answer
