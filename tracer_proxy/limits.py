@@ -81,6 +81,8 @@ ADMIN_BODY_BYTES_MAX = 64 * KiB
 # Waits in seconds. The defaults fit LLM calls: minutes until the first byte, never a limit on the whole of a stream.
 CLOCK_TICK_S = 0.1
 """How coarse every time limit is."""
+CLOCK_PAUSE_S = 0.5
+"""A tick that is later than this tells of a pause of the whole process, which counts against nobody's time limit."""
 HEAD_S = 10.0
 CLIENT_IDLE_S = 75.0
 UPSTREAM_IDLE_S = 4.0
@@ -167,6 +169,7 @@ DEMO_STOP_S = 3.0
 assert WRITE_BUFFER_LOW_BYTES < WRITE_BUFFER_HIGH_BYTES
 assert LINK_RECONNECT_S < REPORT_INTERVAL_S
 assert RESTART_DELAY_S < RESTART_DELAY_S_MAX
+assert CLOCK_TICK_S < CLOCK_PAUSE_S
 assert min(HEAD_S, CONNECT_S, UPSTREAM_IDLE_S, LINGER_S) > CLOCK_TICK_S
 assert TRAILER_BYTES_MAX <= HEAD_BYTES_MAX
 assert CHUNK_LINE_BYTES_MAX <= HEAD_BYTES_MAX

@@ -26,7 +26,7 @@ from tracer_proxy.control.config_in_force import InForce
 from tracer_proxy.control.events import Events
 from tracer_proxy.control.state import LastReload, State
 from tracer_proxy.control.supervisor import Birth
-from tracer_proxy.control.watch import changes
+from tracer_proxy.control.watch import changes, fingerprint
 from tracer_proxy.control.weights import Weights
 from tracer_proxy.control.workers import Report, Workers
 from tracer_proxy.dataplane.tasks import spawn
@@ -137,9 +137,11 @@ class Control:
     # Reload.
 
     async def _watch(self) -> None:
+        # Taken before the file is read, so that a change in between is not missed.
+        seen = fingerprint([self._birth.path])
         if await asyncio.to_thread(_text_or_empty, self._birth.path) != self.in_force.text:
             await self.reload()
-        async for _ in changes(lambda: [self._birth.path]):
+        async for _ in changes(lambda: [self._birth.path], seen):
             await self.reload()
 
     async def reload(self) -> Outcome:
@@ -193,7 +195,12 @@ class Control:
         """Leaves with the supervisor what a successor must know."""
         self.state.text = self.in_force.text
         self.state.overrides = {route: dict(weights) for route, weights in self.in_force.overrides.items()}
-        file = self.state.to_file()
+        try:
+            file = self.state.to_file()
+        except OSError as error:
+            message = f"What a restarted control must know could not be written: {error.strerror}. It is, with the next change."
+            self.events.write("state_not_kept", "warning", message)
+            return
         messages.send(self._birth.link, {"do": "keep"}, [file])
         os.close(file)
 
