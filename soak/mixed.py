@@ -64,24 +64,26 @@ class Clients:
         while time.monotonic() < self.end:
             try:
                 async with connected(self._running.port) as connection:
-                    while time.monotonic() < self.end and await self._one(connection):  # noqa: ASYNC110
+                    before = "the connection began"
+                    while time.monotonic() < self.end and (name := await self._one(connection, before)):
+                        before = name
                         await asyncio.sleep(0.02 * self._dice.random())
             except OSError as error:
                 self._wrong("connect", error)
 
-    async def _one(self, connection: Connection) -> bool:
-        """Whether the connection may be used again."""
+    async def _one(self, connection: Connection, before: str) -> str:
+        """What was done; empty when the connection is of no more use."""
         kinds = INJECTED if self._dice.random() < self._options.faults else WANTED
         (name,) = self._dice.choices([name for name, _ in kinds], [weight for _, weight in kinds])
-        self._number += 1
+        self._number = number = self._number + 1
         do: Callable[[Connection, str], Awaitable[bool]] = getattr(self, f"_{name}")
         try:
-            keeps = await do(connection, f"id={self._number}")
+            keeps = await do(connection, f"id={number}")
         except (Incomplete, OSError, TimeoutError, asyncio.IncompleteReadError, ValueError) as error:
-            self._wrong(f"{name} {self._number}", error)
-            return False
+            self._wrong(f"{name} {number}, after {before}", error)
+            return ""
         self._report.done[name] += 1
-        return keeps
+        return f"{name} {number}" if keeps else ""
 
     def _wrong(self, what: str, error: Exception) -> None:
         if time.monotonic() < self.excused_until:
@@ -119,13 +121,13 @@ class Clients:
         return True
 
     async def _stream(self, connection: Connection, query: str) -> bool:
-        """On a connection of its own."""
+        """On a connection of its own; this one has been silent for so long then that it may be closed any moment."""
         stream = Stream(f"/stream/{self._dice.randint(1, 60)}?{query}", self.lateness, self._complain_of_stream)
         await asyncio.get_running_loop().create_connection(lambda: stream, "127.0.0.1", self._running.port)
         async with asyncio.timeout(ANSWER_S):
             await stream.ended.wait()
         stream.transport.close()
-        return True
+        return False
 
     def _complain_of_stream(self, text: str) -> None:
         self._wrong("stream", Incomplete(text))
@@ -215,6 +217,8 @@ def _expect(got: object, status: int, body: bytes | None, part: bytes = b"") -> 
     assert isinstance(got, Answer)
     if got.status != status or (body is not None and got.body != body) or part not in got.body:
         raise Incomplete(f"expected {status}, got {got.status} with {len(got.body)} bytes: {got.head!r} {got.body[:200]!r}")
+    if b"\r\nconnection: close" in got.head.lower():
+        raise Incomplete(f"the proxy ends a connection that could stay: {got.head!r}")
     return True
 
 

@@ -139,12 +139,12 @@ async def proxy(config: str) -> AsyncIterator[Proxy]:
 
 
 def pss_mb(pid: int) -> float:
-    """Proportional set size; 0 when the process has gone."""
+    """Proportional set size without pages of files, which strangers may share too; 0 when the process has gone."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
         return 0.0
-    return sum(int(line.split()[1]) * 1024 / MB for line in lines if line.startswith("Pss:"))
+    return sum(int(line.split()[1]) * 1024 / MB for line in lines if line.startswith("Pss_Anon:"))
 
 
 def slope_per_minute(points: list[tuple[float, float]]) -> float:
