@@ -5,6 +5,7 @@ handed to a function of the test, and ``say`` is a client that sends bytes as th
 """
 
 import asyncio
+import pickle
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from textwrap import dedent, indent
@@ -128,9 +129,16 @@ class Proxy:
         self.port = int(addresses[0].rpartition(":")[2]) if ":" in addresses[0].removeprefix("unix:") else 0
         self.url = f"http://127.0.0.1:{self.port}"
 
+    @property
+    def errors(self) -> dict[str, int]:
+        """What the worker had to end itself, by kind."""
+        return {kind: count for kind, count in self.worker.meters.worker.errors.items() if count}
+
     def reload(self, config: str) -> None:
+        """As a worker process does it: the table has travelled."""
         loaded = load_text(config, "test.yaml", {})
-        self.worker.take(compile_table(loaded, DEFAULT_MOCK_LLM), compile_settings(loaded.proxy))
+        table = pickle.loads(pickle.dumps(compile_table(loaded, DEFAULT_MOCK_LLM)))
+        self.worker.take(table, compile_settings(loaded.proxy))
 
 
 @asynccontextmanager

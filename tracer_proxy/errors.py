@@ -28,6 +28,8 @@ class Kind(StrEnum):
     UNREACHABLE = "upstream_unreachable"
     UPSTREAM_BROKEN = "upstream_broken"
     UPSTREAM_CLOSED = "upstream_closed"
+    NO_ENDPOINT = "no_healthy_endpoint"
+    POOL_FULL = "pool_full"
     OVERLOADED = "overloaded"
     DRAINING = "draining"
     CONNECT_TIMEOUT = "connect_timeout"
@@ -48,6 +50,8 @@ VERDICTS: dict[Kind, tuple[int, Side]] = {
     Kind.UNREACHABLE: (502, _UPSTREAM),
     Kind.UPSTREAM_BROKEN: (502, _UPSTREAM),
     Kind.UPSTREAM_CLOSED: (502, _UPSTREAM),
+    Kind.NO_ENDPOINT: (503, _UPSTREAM),
+    Kind.POOL_FULL: (503, _PROXY),
     Kind.OVERLOADED: (503, _PROXY),
     Kind.DRAINING: (503, _PROXY),
     Kind.CONNECT_TIMEOUT: (504, _UPSTREAM),

@@ -35,7 +35,11 @@ PIPELINED_BYTES_MAX = 64 * KiB
 REQUEST_BODY_BYTES_MAX = 64 * MiB
 """Default of a route's ``limits.request_body``."""
 REPLAY_BYTES_MAX = 64 * KiB
-"""A request body up to this size is kept until the first response byte, so that a stale connection can be replaced."""
+"""A request body up to this size is kept until the answer begins, so that it can be sent again."""
+HELD_BODIES_BYTES_MAX = 64 * MiB
+"""Of request bodies that a worker keeps in all; over it, bodies are not kept for another attempt."""
+PIPELINED_PIECE_BYTES = 32 * KiB
+"""What came ahead is cut into pieces, so that taking a request off it does not copy all of the rest each time."""
 DISCARD_BYTES_MAX = 8 * MiB
 """What is read and thrown away after an early answer, so that the client gets to see it."""
 
@@ -45,7 +49,24 @@ SHOWN_PATH_BYTES_MAX = 200
 # Connections.
 LISTEN_BACKLOG = 1024
 CLIENT_CONNECTIONS_MAX = 20_000
+EXCHANGES_MAX = 10_000
+"""Under way in one worker; over it, a new request is refused at once."""
 IDLE_CONNECTIONS_PER_ENDPOINT_MAX = 256
+POOL_CONNECTIONS_MAX = 10_000
+POOL_PENDING_MAX = 10_000
+POOL_REQUESTS_MAX = 10_000
+FAILOVER_POOLS_MAX = 8
+
+# Retries.
+RETRY_ATTEMPTS = 2
+RETRY_ATTEMPTS_MAX = 10
+RETRY_BACKOFF_S = 0.05
+RETRY_BACKOFF_MAX_S = 2.0
+RETRY_BUDGET_PERCENT = 20.0
+"""Precedents: linkerd and Finagle 20 %, Envoy 20 %."""
+RETRY_RATE_MIN = 3
+"""Retries per second that a route may make whatever its traffic is. Precedent: Envoy 3 at once, linkerd 10 per second."""
+RETRY_BUDGET_WINDOW_S = 10.0
 
 # Processes.
 WORKERS_MAX = 64
@@ -92,11 +113,36 @@ FIRST_BYTE_S = 600.0
 BODY_IDLE_S = 300.0
 TUNNEL_IDLE_S = 3600.0
 LINGER_S = 2.0
+CLIENT_LOOK_S = 2.0
+"""A client that is not read, because its upstream is full, is looked at so often: it may have left."""
 DRAIN_S = 10.0
 DRAIN_SERVE_S = 1.0
 """How long a worker that drains still serves what comes on open connections: their clients cannot know yet."""
+TLS_HANDSHAKE_S = 10.0
+"""What a client has for its handshake; that with an endpoint counts into the time to connect."""
+TLS_CLOSE_S = 3600.0
+"""The loop's own bound on a TLS close. Ours, which sees whether the peer still takes bytes, comes long before it."""
 FAILURE_LOG_INTERVAL_S = 1.0
 """Between two log lines about one kind of failure."""
+
+# Names of endpoints.
+DNS_TTL_S = 30.0
+"""Default of ``proxy.dns_ttl``: the system's resolver does not say how long its answers hold."""
+DNS_REFRESH_SHARE = 0.75
+"""Of that time, after which whoever asks for a name has it looked up anew in the background."""
+DNS_LOOKUP_S = 3.0
+"""After so long a lookup has failed, though its answer is still taken when it comes."""
+DNS_STALE_WAIT_S = 0.5
+"""How long a connection waits for a fresh answer when there is an old one to go on with."""
+DNS_RETRY_S = 1.0
+"""Between a lookup that failed and the next for the same name."""
+DNS_LOOKUPS_MAX = 16
+"""Lookups at a time, each in a thread of its own; more wait in line."""
+DNS_NAMES_MAX = 4096
+DNS_ADDRESSES_MAX = 16
+"""Of one name; the resolver's further ones are left out."""
+DIAL_STAGGER_S = 0.25
+"""The start given to one address of a name before the next is tried beside it (RFC 8305)."""
 
 # Context.
 TRACESTATE_BYTES_MAX = 512
@@ -111,6 +157,18 @@ COLOR_BYTES_MAX = 32
 SESSION_KEY_BYTES_MAX = 512
 """A longer session key is cut before it is hashed."""
 
+# Telemetry.
+COLORS_COUNTED_MAX = 64
+"""Colours that are labels of their own in one worker's life; further ones count as ``other``."""
+LANE_ANSWERS_MAX = 128
+"""Pairs of colour and status counted apart for one lane; further ones count under the status ``other``."""
+METERS_RETIRED_MAX = 1000
+"""Meters kept after a reload took their lane or endpoint away: exchanges under way still count there."""
+SERIES_MAX = 20_000
+"""Series in the totals (a histogram is one): a thousand routes with two lanes, in every status they see."""
+SERIES_VANISHED_MAX = 2_000
+"""Of these, series whose lane or endpoint is no longer in the config; beyond it those that vanished first go."""
+
 # Config.
 CONFIG_BYTES_MAX = 1 * MiB
 CONFIG_NODES_MAX = 100_000
@@ -122,6 +180,8 @@ CONFIG_DURATION_S_MAX = 30 * 24 * 3600.0
 CONFIG_SIZE_BYTES_MAX = 1024 * 1024 * MiB
 CONFIG_WEIGHT_MAX = 1_000_000.0
 CONFIG_CONNECTIONS_MAX = 1_000_000
+TLS_FILE_BYTES_MAX = 4 * MiB
+"""Of a certificate, key or CA file; the bundle of all public CAs has about 250 KiB."""
 UNIX_PATH_BYTES_MAX = 103
 """Linux has room for 108 bytes and macOS for 104, one of them for the closing NUL."""
 
@@ -171,7 +231,16 @@ assert LINK_RECONNECT_S < REPORT_INTERVAL_S
 assert RESTART_DELAY_S < RESTART_DELAY_S_MAX
 assert CLOCK_TICK_S < CLOCK_PAUSE_S
 assert min(HEAD_S, CONNECT_S, UPSTREAM_IDLE_S, LINGER_S) > CLOCK_TICK_S
+assert max(DNS_LOOKUP_S, DNS_STALE_WAIT_S, DIAL_STAGGER_S) < CONNECT_S
+assert TLS_CLOSE_S > BODY_IDLE_S
 assert TRAILER_BYTES_MAX <= HEAD_BYTES_MAX
 assert CHUNK_LINE_BYTES_MAX <= HEAD_BYTES_MAX
 assert PIPELINED_BYTES_MAX >= HEAD_BYTES_MAX
+assert PIPELINED_PIECE_BYTES <= PIPELINED_BYTES_MAX
+assert REPLAY_BYTES_MAX <= HELD_BODIES_BYTES_MAX
+assert EXCHANGES_MAX <= CLIENT_CONNECTIONS_MAX
+assert max(POOL_CONNECTIONS_MAX, POOL_PENDING_MAX, POOL_REQUESTS_MAX) <= EXCHANGES_MAX
+assert RETRY_BACKOFF_S <= RETRY_BACKOFF_MAX_S
+assert 1 <= RETRY_ATTEMPTS <= RETRY_ATTEMPTS_MAX
+assert SERIES_VANISHED_MAX < SERIES_MAX
 assert MOCK_JOURNAL_REQUEST_BYTES_MAX <= MOCK_JOURNAL_BYTES_MAX

@@ -53,6 +53,14 @@ def test_bad_file_tells_every_problem(file: Path) -> None:
     assert count == "2 problems"
 
 
+def test_what_works_and_should_not_stay_so(file: Path) -> None:
+    """A warning at its place; the file is good all the same."""
+    file.write_text(GOOD.replace("[http://h:3]", "[https://h:3], tls: {verify: false}"))
+    result = run("check", file)
+    assert (result.exit_code, result.stdout.partition(": ok: ")[0]) == (0, str(file))
+    assert result.stderr.startswith(f"warning: {file}:7:47: pools.q.tls.verify: found false: whoever answers is believed")
+
+
 def test_file_that_cannot_be_read(tmp_path: Path) -> None:
     """A sentence, not a traceback."""
     result = run("check", tmp_path / "none.yaml")

@@ -43,6 +43,8 @@ def _holds(keyword: str, operand: Any, schema: dict[str, Any], value: Any, root:
             return not _is("number", value) or bool(value >= operand if keyword == "minimum" else value <= operand)
         case "items":
             return not isinstance(value, list) or all(accepts(operand, item, root) for item in value)
+        case "maxItems":
+            return not isinstance(value, list) or len(value) <= operand
         case "minItems":
             return not isinstance(value, list) or len(value) >= operand
         case _:

@@ -149,3 +149,28 @@ def test_a_proxy_that_would_call_itself_is_refused() -> None:
     """One request would go round until its head is too large."""
     (line,) = told(pools="p: {endpoints: [http://127.0.0.1:8080]}")
     assert "pools.p.endpoints[0]: found 'http://127.0.0.1:8080': that is this proxy itself (proxy.listen[0])" in line
+
+
+def test_pools_that_stand_in() -> None:
+    """They exist, each once, and none is the pool itself; two may stand in for each other."""
+    other = "q: {endpoints: [http://i], failover: [p]}"
+    assert told(pools=f"p: {{endpoints: [http://h], failover: q}}, {other}") == []
+    assert told(pools=f"p: {{endpoints: [http://h], failover: [zzz]}}, {other}") == [
+        "f.yaml:5:47: pools.p.failover[0]: found 'zzz': there is no such pool; pools: p, q"
+    ]
+    assert told(pools=f"p: {{endpoints: [http://h], failover: [p]}}, {other}") == [
+        "f.yaml:5:47: pools.p.failover[0]: found 'p': that is this pool itself; name another one"
+    ]
+    assert "pools.p.failover[0] is the same" in told(pools=f"p: {{endpoints: [http://h], failover: [q, q]}}, {other}")[0]
+
+
+def test_retries_make_sense_together() -> None:
+    """A limit on a try is for another to follow, and pauses fit their longest."""
+    assert told(route="retries: {on: [connect, timeout, 503, 5xx], per_try: 5s}") == []
+    assert told(route="retries: {per_try: 5s}") == [
+        "f.yaml:4:24: routes[0].retries.per_try: a try that takes longer would not be followed by another; add timeout to on"
+    ]
+    assert told(route="retries: {backoff: 3s}") == [
+        "f.yaml:4:24: routes[0].retries.backoff: found 3s: longer than backoff_max; make it shorter, or that one longer"
+    ]
+    assert told(route="retries: {on: [503, 404]}")[0].endswith("500, 502, 503 or 504; did you mean '504'?")

@@ -36,4 +36,4 @@ def test_each_kind_has_its_own_second() -> None:
 async def test_without_a_log_failures_are_only_counted() -> None:
     async with proxy(one_route("http://127.0.0.1:1")) as running:
         await say(running.port, request())
-        assert dict(running.worker.errors) == {Kind.UNREACHABLE: 1}
+        assert running.errors == {Kind.UNREACHABLE: 1}

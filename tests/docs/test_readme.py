@@ -13,15 +13,27 @@ from tracer_proxy.errors import VERDICTS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
+PAGES = {path.name: path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))} | {"README.md": README}
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def blocks(language: str, page: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("text", blocks("yaml"))
-def test_config_examples_load(text: str) -> None:
-    assert load_text(text, "README.md", {}).routes
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [(name, text) for name, page in PAGES.items() for text in blocks("yaml", page)],
+    ids=lambda value: value[:20],
+)
+def test_config_examples_load(page: str, text: str) -> None:
+    assert load_text(text, page, {}).routes
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    folder = ROOT if page == "README.md" else ROOT / "docs"
+    linked = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", PAGES[page])
+    assert [link for link in linked if not (folder / link).exists()] == []
 
 
 @pytest.mark.parametrize("block", blocks("console"))

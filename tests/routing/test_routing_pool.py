@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from routing_cases import pool
 
 from tracer_proxy.routing.pool import Endpoint, Pool
+from tracer_proxy.routing.tls import ClientTls
 
 
 def never() -> float:
@@ -15,7 +16,7 @@ def never() -> float:
 
 
 def picks(of: Pool, count: int) -> list[int]:
-    return [of.endpoints.index(of.pick(never)) for _ in range(count)]
+    return [of.endpoints.index(of.pick(never, b"")) for _ in range(count)]
 
 
 @given(st.integers(2, 9), st.integers(1, 60))
@@ -58,20 +59,22 @@ def test_least_pending_spreads_an_idle_pool_evenly() -> None:
 def test_least_pending_fills_up_evenly_when_nothing_ends() -> None:
     of = pool(4, "least_pending")
     for _ in range(40):
-        of.pick(never).pending += 1
+        picked = of.pick(never, b"")
+        assert picked is not None
+        picked.pending += 1
     assert [endpoint.pending for endpoint in of.endpoints] == [10] * 4
 
 
 @pytest.mark.parametrize(("thrown", "index"), [(0.0, 0), (0.2499, 0), (0.25, 1), (0.5, 2), (0.999999, 3)])
 def test_random_follows_the_dice(thrown: float, index: int) -> None:
     of = pool(4, "random")
-    assert of.pick(lambda: thrown) is of.endpoints[index]
+    assert of.pick(lambda: thrown, b"") is of.endpoints[index]
 
 
 @pytest.mark.parametrize("balance", ["round_robin", "least_pending", "random"])
 def test_one_endpoint_needs_no_choice(balance: str) -> None:
     of = pool(1, balance)
-    assert of.pick(never) is of.endpoints[0]
+    assert of.pick(never, b"") is of.endpoints[0]
 
 
 @pytest.mark.parametrize(
@@ -79,7 +82,7 @@ def test_one_endpoint_needs_no_choice(balance: str) -> None:
     [
         (Endpoint("agent.test", 7001), b"agent.test:7001", "http://agent.test:7001"),
         (Endpoint("agent.test", 80), b"agent.test", "http://agent.test:80"),
-        (Endpoint("agent.test", 443, tls=True), b"agent.test", "https://agent.test:443"),
+        (Endpoint("agent.test", 443, tls=ClientTls()), b"agent.test", "https://agent.test:443"),
         (Endpoint("::1", 7001), b"[::1]:7001", "http://[::1]:7001"),
         (Endpoint(path="/run/agent.sock"), b"localhost", "unix:/run/agent.sock"),
     ],

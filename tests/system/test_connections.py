@@ -138,7 +138,7 @@ async def test_a_client_that_leaves_is_left_by_the_proxy_too(phase: str) -> None
             await reached.wait()
             writer.transport.abort()
             await closed.wait()
-        assert worker.errors == {"client_gone": 1}
+        assert running.errors == {"client_gone": 1}
         assert (worker.under_way, len(worker.upstreams)) == (0, 0)
         assert [endpoint.pending for endpoint in worker.table.routes[0].split.baseline.pool.endpoints] == [0]
 

@@ -147,7 +147,7 @@ async def test_a_slow_reader_gets_the_end_of_an_answer_that_is_over() -> None:
     ):
         worker = running.worker
         writer.write(request(close=False))
-        while not worker.exchanges or any(side.exchange for side in worker.downstreams):  # noqa: ASYNC110
+        while not endpoint.heard or any(side.exchange for side in worker.downstreams):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         drained = asyncio.ensure_future(worker.drain(WAIT_S))
         await asyncio.sleep(0.1)

@@ -170,7 +170,7 @@ async def test_the_sdk_tries_again_by_itself(running: Proxy) -> None:
     async with AsyncOpenAI(base_url=f"{running.url}/dead/v1", api_key="any", max_retries=2) as client:
         with pytest.raises(InternalServerError):
             await client.models.list()
-    assert running.worker.exchanges == 3
+    assert running.errors == {"upstream_unreachable": 3}
 
 
 async def test_no_route_is_not_found(running: Proxy) -> None:

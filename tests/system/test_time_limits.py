@@ -153,7 +153,7 @@ async def test_an_answer_that_stops_midway_is_broken_off(head: bytes) -> None:
         answer = await say(running.port, request())
         async with asyncio.timeout(WAIT_S):
             await stalling.closed.wait()
-        assert running.worker.errors == {"idle_timeout": 1}
+        assert running.errors == {"idle_timeout": 1}
     assert b"half" in answer
     assert not answer.endswith(b"0\r\n\r\n")
 
@@ -235,7 +235,7 @@ async def test_a_client_that_stops_reading_costs_the_upstream_nothing() -> None:
             client.sendall(request())
             async with asyncio.timeout(WAIT_S):
                 await gone.wait()
-        assert running.worker.errors == {"client_gone": 1}
+        assert running.errors == {"client_gone": 1}
 
 
 async def test_an_idle_connection_to_an_endpoint_is_closed_after_its_limit() -> None:

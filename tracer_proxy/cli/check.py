@@ -1,12 +1,14 @@
 """``tracer-proxy check``: what is wrong with a config file, all of it."""
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from tracer_proxy.cli.config_file import profile_option
-from tracer_proxy.config.load import load
+from tracer_proxy.config import certificates
+from tracer_proxy.config.load import read
 from tracer_proxy.config.schema import Config
 from tracer_proxy.errors import ConfigError
 
@@ -20,13 +22,15 @@ def command(file: Path, profile: str | None) -> None:
     Exits with 0 when the file is good, else with 1. Variables are read from the environment, as they are by run.
     """
     try:
-        config = load(file, os.environ, profile)
+        loaded = read(file, os.environ, profile)
     except ConfigError as error:
         for problem in error.problems:
             click.echo(str(problem), err=True)
         click.echo(_count(len(error.problems), "problem"), err=True)
         raise SystemExit(1) from None
-    click.echo(f"{file}: ok: {_summary(config)}" + (f", profile {profile}" if profile else ""))
+    for warning in certificates.warnings(loaded.config, datetime.now(UTC)):
+        click.echo(f"warning: {loaded.document.problem(warning.location, warning.message)}", err=True)
+    click.echo(f"{file}: ok: {_summary(loaded.config)}" + (f", profile {profile}" if profile else ""))
 
 
 def _summary(config: Config) -> str:

@@ -1,7 +1,8 @@
-"""From a checked config to the frozen table of a worker. Pure: the same config gives the same table."""
+"""From a checked config to the frozen table of a worker. The same config and TLS files give the same table."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
+from tracer_proxy.config import tls
 from tracer_proxy.config.addresses import Endpoint as EndpointConfig
 from tracer_proxy.config.addresses import split_listen
 from tracer_proxy.config.matchers import Matcher as MatcherConfig
@@ -10,6 +11,7 @@ from tracer_proxy.config.routes import ColorRule as ColorRuleConfig
 from tracer_proxy.config.routes import Lane as LaneConfig
 from tracer_proxy.config.routes import Match as MatchConfig
 from tracer_proxy.config.routes import Pool as PoolConfig
+from tracer_proxy.config.routes import Retries as RetriesConfig
 from tracer_proxy.config.routes import Route as RouteConfig
 from tracer_proxy.config.schema import Config, MockLlm
 from tracer_proxy.config.schema import Proxy as ProxyConfig
@@ -21,12 +23,15 @@ from tracer_proxy.limits import UPSTREAM_IDLE_S
 from tracer_proxy.routing import color as colors
 from tracer_proxy.routing import matcher as matchers
 from tracer_proxy.routing import session
+from tracer_proxy.routing.circuit import CircuitLimits
 from tracer_proxy.routing.color import AGENT_ID, ColorRule, Condition
 from tracer_proxy.routing.lane import Lane, Split
 from tracer_proxy.routing.matcher import Matcher
 from tracer_proxy.routing.pool import BALANCES, Endpoint, Pool
+from tracer_proxy.routing.retry import OUTCOMES, RetryPolicy
 from tracer_proxy.routing.route import Egress, Match, Route, Timeouts
 from tracer_proxy.routing.table import Table
+from tracer_proxy.routing.tls import ClientTls
 
 MOCK_LLM_POOL = "mock-llm"
 DEFAULT_MOCK_LLM: str = MockLlm.model_fields["listen"].default
@@ -35,9 +40,10 @@ DEFAULT_MOCK_LLM: str = MockLlm.model_fields["listen"].default
 def compile_table(config: Config, mock_llm: str) -> Table:
     """``mock_llm`` is where the bundled mock listens; routes in local mode go there, whatever pools their lanes name."""
     pools = {name: _pool(name, pool) for name, pool in config.pools.items()}
+    failover = {name: [pools[other] for other in pool.failover] for name, pool in config.pools.items()}
     mock = Pool(MOCK_LLM_POOL, [_listener(mock_llm)], BALANCES["round_robin"](), idle_s=UPSTREAM_IDLE_S)
     return Table(
-        [_route(route, pools, mock) for route in config.routes],
+        [_route(route, pools, failover, mock) for route in config.routes],
         color_rules=[_color_rule(rule) for rule in config.coloring],
         watched=set(_watched(config)),
         ruled=set(_ruled(config)),
@@ -55,6 +61,9 @@ def compile_settings(proxy: ProxyConfig) -> Settings:
         head_bytes_max=proxy.limits.head,
         connections_max=proxy.limits.connections,
         drain_s=proxy.drain,
+        exchanges_max=proxy.limits.exchanges,
+        tls=tls.of_listener(proxy.tls) if proxy.tls else None,
+        dns_ttl_s=proxy.dns_ttl,
     )
 
 
@@ -81,10 +90,13 @@ def _watched(config: Config) -> Iterator[bytes]:
                 yield b"cookie"
 
 
-def _route(config: RouteConfig, pools: dict[str, Pool], mock: Pool) -> Route:
+def _route(config: RouteConfig, pools: dict[str, Pool], failover: dict[str, list[Pool]], mock: Pool) -> Route:
     local = config.llm is not None and config.llm.mode == "local"
     egress = Egress(config.egress or ("full" if local or config.llm is None else "none"))
-    lanes = [_lane(lane, mock if local else pools[lane.pool], egress) for lane in config.lanes]
+    lanes = [
+        _lane(lane, mock, [], egress) if local else _lane(lane, pools[lane.pool], failover[lane.pool], egress)
+        for lane in config.lanes
+    ]
     marked = [lane for lane, settings in zip(lanes, config.lanes, strict=True) if settings.baseline]
     return Route(
         name=config.name,
@@ -96,10 +108,26 @@ def _route(config: RouteConfig, pools: dict[str, Pool], mock: Pool) -> Route:
         llm_api=config.llm.api if config.llm else "",
         timeouts=Timeouts(**config.timeouts.model_dump()),
         request_body_max=config.limits.request_body,
+        retries=_retries(config.retries),
     )
 
 
-def _lane(config: LaneConfig, pool: Pool, egress: Egress) -> Lane:
+def _retries(config: RetriesConfig) -> RetryPolicy:
+    codes = {int(outcome) for outcome in config.on if outcome.isdigit()}
+    return RetryPolicy(
+        attempts=config.attempts,
+        outcomes=frozenset(config.on).intersection(OUTCOMES.values()),
+        statuses=frozenset(codes.union(range(500, 600)) if "5xx" in config.on else codes),
+        per_try=config.per_try,
+        backoff=config.backoff,
+        backoff_max=config.backoff_max,
+        budget=config.budget,
+        non_idempotent=config.non_idempotent,
+    )
+
+
+def _lane(config: LaneConfig, pool: Pool, failover: Sequence[Pool], egress: Egress) -> Lane:
+    """Each pool that stands in is a lane of its own, so that one pool's headers never go to another."""
     held_back = () if egress is Egress.FULL else (AGENT_ID,)
     return Lane(
         config.name,
@@ -108,6 +136,7 @@ def _lane(config: LaneConfig, pool: Pool, egress: Egress) -> Lane:
         colors=config.colors,
         paints=config.color or "",
         removed={*pool.header_names, *held_back},
+        failover=[_lane(config, other, (), egress) for other in failover],
     )
 
 
@@ -171,18 +200,20 @@ def _color_rule(config: ColorRuleConfig) -> ColorRule:
 
 
 def _pool(name: str, config: PoolConfig) -> Pool:
+    client_tls = tls.of_pool(config.tls)
     return Pool(
         name,
-        [_endpoint(endpoint) for endpoint in config.endpoints],
+        [_endpoint(endpoint, client_tls) for endpoint in config.endpoints],
         BALANCES[config.balance](),
         headers=list(config.headers.items()),
         keeps_host=config.host == "client",
         idle_s=config.idle,
+        limits=CircuitLimits(**config.limits.model_dump()),
     )
 
 
-def _endpoint(config: EndpointConfig) -> Endpoint:
-    return Endpoint(config.host, config.port, config.scheme == "https", config.path)
+def _endpoint(config: EndpointConfig, client_tls: ClientTls) -> Endpoint:
+    return Endpoint(config.host, config.port, client_tls if config.scheme == "https" else None, config.path)
 
 
 def _listener(address: str) -> Endpoint:

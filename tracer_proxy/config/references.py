@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from tracer_proxy.config.addresses import ListenAddress, split_listen
 from tracer_proxy.config.choices import hint
 from tracer_proxy.config.nodes import Location, path_text
-from tracer_proxy.config.routes import NAME_EXPECTED, NAME_PATTERN, Lane, Match, Pool, Route, When
+from tracer_proxy.config.routes import NAME_EXPECTED, NAME_PATTERN, Lane, Match, Pool, Retries, Route, When
 from tracer_proxy.config.schema import Config
+from tracer_proxy.config.tls import PoolTls
+from tracer_proxy.config.values import show_duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,7 @@ class Complaint:
 
 def complaints(config: Config) -> list[Complaint]:
     """Everything that does not fit together, in no particular order."""
-    found = [*_listeners(config), *_admin(config), *_pools(config)]
+    found = [*_listeners(config), *_admin(config), *_pools(config), *_tls(config)]
     for index, rule in enumerate(config.coloring):
         found += _when(rule.when, ("coloring", index, "when"))
     found += _repeated((route.name, ("routes", index, "name")) for index, route in enumerate(config.routes))
@@ -59,6 +61,18 @@ def _pools(config: Config) -> Iterator[Complaint]:
         if not re.fullmatch(NAME_PATTERN, name):
             yield Complaint(("pools", name), f"expected {NAME_EXPECTED}")
         yield from _endpoints(pool, config, ("pools", name, "endpoints"))
+        yield from _failover(name, pool, config, ("pools", name, "failover"))
+
+
+def _failover(name: str, pool: Pool, config: Config, location: Location) -> Iterator[Complaint]:
+    """Only the list of the lane's own pool counts, so that two pools may well stand in for each other."""
+    yield from _repeated((other, (*location, index)) for index, other in enumerate(pool.failover))
+    for index, other in enumerate(pool.failover):
+        if other == name:
+            yield Complaint((*location, index), f"found {other!r}: that is this pool itself; name another one")
+        elif other not in config.pools:
+            message = f"found {other!r}: there is no such pool{hint(other, config.pools, 'pools')}"
+            yield Complaint((*location, index), message, (("pools",),))
 
 
 def _endpoints(pool: Pool, config: Config, location: Location) -> Iterator[Complaint]:
@@ -71,6 +85,30 @@ def _endpoints(pool: Pool, config: Config, location: Location) -> Iterator[Compl
                 f"found '{endpoint}': that is this proxy itself ({itself}), which would call itself for ever; name the agent"
             )
             yield Complaint((*location, index), message)
+
+
+def _tls(config: Config) -> Iterator[Complaint]:
+    if config.proxy.tls and all(split_listen(written).path for written in config.proxy.listen):
+        message = "TLS is for TCP, and proxy.listen names only Unix sockets; remove tls or listen on an address as well"
+        yield Complaint(("proxy", "tls"), message, (("proxy", "listen"),))
+    for name, pool in config.pools.items():
+        if pool.tls:
+            yield from _pool_tls(pool, pool.tls, ("pools", name))
+
+
+def _pool_tls(pool: Pool, tls: PoolTls, location: Location) -> Iterator[Complaint]:
+    inner = (*location, "tls")
+    for index, endpoint in enumerate(pool.endpoints):
+        if endpoint.scheme != "https":
+            message = f"found '{endpoint}': this pool has tls, which is for https:// endpoints only; write https or remove tls"
+            yield Complaint((*location, "endpoints", index), message, (inner,))
+    for given, missing in (("cert", "key"), ("key", "cert")):
+        if getattr(tls, given) and not getattr(tls, missing):
+            message = f"{given} needs {missing} beside it; one file may hold both, and is then named twice"
+            yield Complaint((*inner, given), message, ((*inner, missing),))
+    if tls.ca and not tls.verify:
+        message = "ca says whom to trust, and verify: false trusts everybody; keep one of the two"
+        yield Complaint((*inner, "verify"), message, ((*inner, "ca"),))
 
 
 def _when(when: When, location: Location) -> Iterator[Complaint]:
@@ -90,7 +128,17 @@ def _route(route: Route, config: Config, location: Location) -> Iterator[Complai
     if route.llm and route.llm.mode == "local" and route.llm.api != "openai":
         message = f"found 'local' for api {route.llm.api!r}: the bundled mock speaks only openai so far; use mode: remote"
         yield Complaint((*location, "llm", "mode"), message, ((*location, "llm", "api"),))
+    yield from _retries(route.retries, (*location, "retries"))
     yield from _lanes(route.lanes, config, (*location, "lanes"))
+
+
+def _retries(retries: Retries, location: Location) -> Iterator[Complaint]:
+    if retries.per_try is not None and "timeout" not in retries.on:
+        message = "a try that takes longer would not be followed by another; add timeout to on"
+        yield Complaint((*location, "per_try"), message, ((*location, "on"),))
+    if retries.backoff > retries.backoff_max:
+        message = f"found {show_duration(retries.backoff)}: longer than backoff_max; make it shorter, or that one longer"
+        yield Complaint((*location, "backoff"), message, ((*location, "backoff_max"),))
 
 
 def _match(match: Match, location: Location) -> Iterator[Complaint]:

@@ -20,6 +20,7 @@ from tracer_proxy.config.matchers import (
     ValueMatcher,
 )
 from tracer_proxy.config.part import Part
+from tracer_proxy.config.tls import PoolTls
 from tracer_proxy.config.values import (
     Duration,
     Flag,
@@ -28,15 +29,27 @@ from tracer_proxy.config.values import (
     Timeout,
     choice_form,
     number_form,
+    outcome_form,
     text_form,
 )
 from tracer_proxy.limits import (
     BODY_IDLE_S,
     COLOR_BYTES_MAX,
+    CONFIG_CONNECTIONS_MAX,
     CONFIG_WEIGHT_MAX,
     CONNECT_S,
+    FAILOVER_POOLS_MAX,
     FIRST_BYTE_S,
+    POOL_CONNECTIONS_MAX,
+    POOL_PENDING_MAX,
+    POOL_REQUESTS_MAX,
     REQUEST_BODY_BYTES_MAX,
+    RETRY_ATTEMPTS,
+    RETRY_ATTEMPTS_MAX,
+    RETRY_BACKOFF_MAX_S,
+    RETRY_BACKOFF_S,
+    RETRY_BUDGET_PERCENT,
+    RETRY_RATE_MIN,
     TUNNEL_IDLE_S,
     UPSTREAM_IDLE_S,
 )
@@ -54,6 +67,9 @@ LlmMode = Annotated[Literal["local", "remote"], choice_form("local", "remote")]
 Egress = Annotated[Literal["full", "trace", "none"], choice_form("full", "trace", "none")]
 Balance = Annotated[Literal["round_robin", "least_pending", "random"], choice_form("round_robin", "least_pending", "random")]
 HostSeen = Annotated[Literal["endpoint", "client"], choice_form("endpoint", "client")]
+Outcome = Annotated[str, outcome_form(("connect", "reset", "timeout", "5xx"), (429, 500, 502, 503, 504))]
+Attempts = Annotated[int, number_form(1, RETRY_ATTEMPTS_MAX, whole=True)]
+Count = Annotated[int, number_form(1, CONFIG_CONNECTIONS_MAX, whole=True)]
 
 DEFAULT_STICKY = (Sticky("header", "x-session-id"), Sticky("baggage", "session.id"), Sticky("trace", ""))
 
@@ -119,6 +135,35 @@ class RouteLimits(Part):
     request_body: SizeOrUnlimited = Field(REQUEST_BODY_BYTES_MAX, description="Bytes of a request's body.")
 
 
+class Retries(Part):
+    """When a request that failed is sent again; [more](retries.md)."""
+
+    attempts: Attempts = Field(RETRY_ATTEMPTS, description="How often a request is tried in all at one pool; 1 is no retry.")
+    on: Annotated[tuple[Outcome, ...], OneOrMany()] = Field(
+        ("connect",),
+        description="After what: `connect`, no connection came about, so nothing was sent; `reset`, it broke before the answer "
+        "began; `timeout`, the answer did not begin in time; and statuses of the answer.",
+    )
+    per_try: Timeout | None = Field(
+        None,
+        description="How long a try may take until its answer begins, where a retry may follow; left out it is "
+        "`timeouts.first_byte`. Needs `timeout` in `on`.",
+    )
+    backoff: Duration = Field(
+        RETRY_BACKOFF_S, description="The longest pause before the first retry; it doubles each time, and is drawn by lot."
+    )
+    backoff_max: Duration = Field(
+        RETRY_BACKOFF_MAX_S, description="The longest pause at all. An endpoint that asks for more gets no retry."
+    )
+    budget: Percent = Field(
+        RETRY_BUDGET_PERCENT,
+        description=f"Retries in percent of the route's requests; {RETRY_RATE_MIN} a second are always free, unless this is 0.",
+    )
+    non_idempotent: Flag = Field(
+        False, description="Send also POST and the like again once they were sent: the endpoint may have acted on the first."
+    )
+
+
 class Lane(Part):
     """One version of a route's backend."""
 
@@ -156,8 +201,17 @@ class Route(Part):
         "Left out it is `none` for a route with `llm` in mode `remote`, else `full`.",
     )
     timeouts: RouteTimeouts = Field(default_factory=RouteTimeouts, description="How long to wait for an endpoint.")
+    retries: Retries = Field(default_factory=Retries, description="When a request that failed is sent again.")
     limits: RouteLimits = Field(default_factory=RouteLimits, description="What a request may cost.")
     lanes: tuple[Lane, ...] = Field(min_length=1, description="The versions to choose from; one has a weight above 0.")
+
+
+class PoolLimits(Part):
+    """How much of a pool one worker may use at once; what is over it gets 503, or goes to the next pool of `failover`."""
+
+    connections: Count = Field(POOL_CONNECTIONS_MAX, description="Connections, idle ones among them.")
+    pending: Count = Field(POOL_PENDING_MAX, description="Requests that wait for a new connection.")
+    requests: Count = Field(POOL_REQUESTS_MAX, description="Requests and upgraded connections under way.")
 
 
 class Pool(Part):
@@ -172,3 +226,13 @@ class Pool(Part):
     )
     host: HostSeen = Field("endpoint", description="The `Host` that the endpoint sees: its own, or the caller's.")
     idle: Duration = Field(UPSTREAM_IDLE_S, description="How long a connection is kept that no request uses.")
+    limits: PoolLimits = Field(default_factory=PoolLimits, description="How much of it may be in use at once.")
+    failover: Annotated[tuple[Name, ...], OneOrMany()] = Field(
+        (),
+        max_length=FAILOVER_POOLS_MAX,
+        description="Pools that stand in, in this order, when this one is full, has nobody available or does not connect. "
+        "Only the list of the lane's own pool counts.",
+    )
+    tls: PoolTls | None = Field(
+        None, description="For `https://` endpoints; left out, the system's CAs, the endpoint's host, and no certificate."
+    )

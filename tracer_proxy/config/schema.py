@@ -12,6 +12,7 @@ from pydantic import Field
 from tracer_proxy.config.addresses import Listen, Network
 from tracer_proxy.config.part import Part
 from tracer_proxy.config.routes import ColorRule, Pool, Route
+from tracer_proxy.config.tls import ProxyTls
 from tracer_proxy.config.values import (
     Duration,
     Form,
@@ -28,7 +29,9 @@ from tracer_proxy.limits import (
     CLIENT_CONNECTIONS_MAX,
     CLIENT_IDLE_S,
     CONFIG_CONNECTIONS_MAX,
+    DNS_TTL_S,
     DRAIN_S,
+    EXCHANGES_MAX,
     HEAD_BYTES_MAX,
     HEAD_FIELDS_MAX,
     HEAD_S,
@@ -79,6 +82,9 @@ class ProxyLimits(Part):
     connections: Annotated[int, number_form(1, CONFIG_CONNECTIONS_MAX, whole=True)] = Field(
         CLIENT_CONNECTIONS_MAX, description="Open connections of clients."
     )
+    exchanges: Annotated[int, number_form(1, CONFIG_CONNECTIONS_MAX, whole=True)] = Field(
+        EXCHANGES_MAX, description="Requests under way; one more is answered with 503 at once."
+    )
 
 
 class Proxy(Part):
@@ -91,6 +97,8 @@ class Proxy(Part):
     timeouts: ProxyTimeouts = Field(default_factory=ProxyTimeouts, description="How long to wait for clients.")
     limits: ProxyLimits = Field(default_factory=ProxyLimits, description="What clients may cost.")
     drain: Duration = Field(DRAIN_S, description="How long exchanges under way may go on after SIGTERM.")
+    tls: ProxyTls | None = Field(None, description="TLS on the TCP addresses of `listen`; a Unix socket stays without.")
+    dns_ttl: Timeout = Field(DNS_TTL_S, description="How long the addresses of an endpoint's name are used.")
 
 
 class Admin(Part):

@@ -129,6 +129,17 @@ def choice_form(*options: str, later: tuple[str, ...] = ()) -> Form:
     return Form(" \\| ".join(f"`{option}`" for option in options), read, {"enum": list(options)})
 
 
+def outcome_form(words: tuple[str, ...], statuses: tuple[int, ...]) -> Form:
+    """One of a few words, or a status of a few."""
+    options = (*words, *map(str, statuses))
+    choice = choice_form(*options)
+
+    def read(value: object) -> str:
+        return str(choice.read(str(value) if isinstance(value, int) and not isinstance(value, bool) else value))
+
+    return Form(choice.name, read, {"enum": [*words, *statuses, *map(str, statuses)]})
+
+
 def read_flag(value: object) -> bool:
     if value in ("true", "false"):
         return value == "true"

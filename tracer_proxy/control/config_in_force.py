@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from tracer_proxy.config.compile import DEFAULT_MOCK_LLM, compile_settings, compile_table
 from tracer_proxy.config.load import Loaded
 from tracer_proxy.config.schema import Config
+from tracer_proxy.config.tls import watched_files
+from tracer_proxy.control.watch import fingerprint
 from tracer_proxy.control.weights import Weights, with_weights
 from tracer_proxy.dataplane.load import Load
 from tracer_proxy.errors import ConfigError, Problem
@@ -29,8 +31,10 @@ class InForce:
 
     @property
     def version(self) -> str:
-        """Twelve hex digits that are the same for the same config, wherever it runs."""
-        return hashlib.sha256(repr((self.config.model_dump(), self.mock_llm)).encode()).hexdigest()[:12]
+        """Twelve hex digits that are the same for the same config and certificates, wherever they run."""
+        config = self.config
+        files = fingerprint(watched_files(config))
+        return hashlib.sha256(repr((config.model_dump(), files, self.mock_llm)).encode()).hexdigest()[:12]
 
     def table(self) -> Table:
         return compile_table(self.config, self.mock_llm or DEFAULT_MOCK_LLM)
@@ -61,8 +65,9 @@ def _fixed(before: Config, loaded: Loaded) -> list[Problem]:
     after = loaded.config
     pairs = {
         ("proxy", "listen"): (before.proxy.listen, after.proxy.listen),
+        ("proxy", "tls"): (before.proxy.tls is None, after.proxy.tls is None),
         ("admin", "listen"): (before.admin and before.admin.listen, after.admin and after.admin.listen),
         ("mocks", "llm", "listen"): (before.mocks.llm and before.mocks.llm.listen, after.mocks.llm and after.mocks.llm.listen),
     }
-    message = "where it listens cannot change while it runs; restart to change it"
+    message = "where it listens, and whether with TLS, cannot change while it runs; restart to change it"
     return [loaded.document.problem(place, message) for place, (old, new) in pairs.items() if old != new]

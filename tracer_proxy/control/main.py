@@ -7,6 +7,7 @@ end         when the supervisor says so, after the workers
 
 import asyncio
 import os
+import platform
 import signal
 import socket
 import sys
@@ -14,23 +15,29 @@ import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import uvloop
 
 from tracer_proxy import __version__
+from tracer_proxy.config.certificates import warnings
 from tracer_proxy.config.load import read_text, text_of
+from tracer_proxy.config.tls import watched_files
 from tracer_proxy.control import messages
 from tracer_proxy.control.admin import Admin
 from tracer_proxy.control.config_in_force import InForce
 from tracer_proxy.control.events import Events
+from tracer_proxy.control.readiness import Readiness
 from tracer_proxy.control.state import LastReload, State
 from tracer_proxy.control.supervisor import Birth
 from tracer_proxy.control.watch import changes, fingerprint
 from tracer_proxy.control.weights import Weights
-from tracer_proxy.control.workers import Report, Workers
+from tracer_proxy.control.workers import Workers
 from tracer_proxy.dataplane.tasks import spawn
 from tracer_proxy.errors import ConfigError
+from tracer_proxy.telemetry import catalogue
+from tracer_proxy.telemetry.deltas import Delta
+from tracer_proxy.telemetry.totals import Dump, Totals
 
 
 def run(birth: Birth) -> int:
@@ -57,7 +64,8 @@ class Control:
         self._birth = birth
         self.events = Events()
         self.state = State.from_bytes(birth.state) if birth.state else State(started=time.monotonic())
-        self.workers = Workers(birth.token, self.events, self._on_report)
+        self.totals = _totals(self.state)
+        self.workers = Workers(birth.token, self.events, self)
         self.draining = False
         self.processes: list[dict[str, Any]] = []
         self.addresses: dict[str, list[str]] = birth.opened.addresses if birth.opened else {}
@@ -77,8 +85,7 @@ class Control:
         self.in_force = replace(self.in_force, mock_llm=next(iter(self.addresses["mock_llm"]), ""))
         await self._begin(admin)
         await self._stop.wait()
-        reports = await self.workers.reports()
-        self.events.write("stopped", exchanges=sum(report.get("exchanges", 0) for report in reports))
+        self.events.write("stopped", exchanges=self.totals.sum(catalogue.EXCHANGES))
         return 0
 
     # The beginning.
@@ -111,7 +118,8 @@ class Control:
         self._birth.link.setblocking(False)
         loop.add_reader(self._birth.link, self._on_message)
         await self.workers.listen(self._birth.workers)
-        self.workers.send(self.in_force.load())
+        self._warn()
+        self._send(self.in_force)
         self._tell_supervisor()
         self._keep()
         self._admin = Admin(self)
@@ -138,11 +146,15 @@ class Control:
 
     async def _watch(self) -> None:
         # Taken before the file is read, so that a change in between is not missed.
-        seen = fingerprint([self._birth.path])
+        seen = fingerprint(self._files())
         if await asyncio.to_thread(_text_or_empty, self._birth.path) != self.in_force.text:
             await self.reload()
-        async for _ in changes(lambda: [self._birth.path], seen):
+        async for _ in changes(self._files, seen):
             await self.reload()
+
+    def _files(self) -> set[Path]:
+        """Whose changes mean a reload."""
+        return {self._birth.path, *watched_files(self.in_force.config)}
 
     async def reload(self) -> Outcome:
         """Puts the file into force, or leaves all as it is and says what is wrong with it."""
@@ -158,6 +170,7 @@ class Control:
                 return self._refused(tuple(map(str, error.problems)))
             await self._put_into_force(new)
             self.state.reload = LastReload(_now(), "", self.state.reload.succeeded + 1, self.state.reload.failed)
+            self.totals.count(catalogue.RELOADS, "ok")
             self._keep()
             self.events.write("reloaded", config=new.version)
             return Outcome(changed=True, version=new.version)
@@ -165,6 +178,7 @@ class Control:
     def _refused(self, problems: tuple[str, ...]) -> Outcome:
         before = self.state.reload
         self.state.reload = LastReload(_now(), "\n".join(problems), before.succeeded, before.failed + 1)
+        self.totals.count(catalogue.RELOADS, "failed")
         self._keep()
         message = "The config file is not as it should be; the one in force stays."
         self.events.write("reload_failed", "error", message, problems=problems, config=self.in_force.version)
@@ -178,10 +192,25 @@ class Control:
 
     async def _put_into_force(self, new: InForce) -> None:
         self.in_force = new
-        self.workers.send(new.load())
+        self._warn()
+        self._send(new)
         self._tell_supervisor()
         if not await self.workers.loaded(0):
             self.events.write("reload_slow", "warning", "A worker has not taken the new config yet; it will when it can.")
+
+    def _send(self, in_force: InForce) -> None:
+        load = in_force.load()
+        if not self.state.in_force_since or load.version != self.workers.version:
+            self.state.in_force_since = time.time()  # noqa: TID251 — a time of day, for people
+        lanes = [(route.name, lane.name) for route in load.table.routes for lane in route.split.lanes]
+        endpoints = [(name, str(endpoint)) for name, pool in load.table.pools.items() for endpoint in pool.endpoints]
+        self.totals.config_has(lanes, endpoints)
+        self.workers.send(load)
+
+    def _warn(self) -> None:
+        loaded = self.in_force.loaded
+        for warning in warnings(loaded.config, datetime.now(UTC)):
+            self.events.write("config_warning", "warning", str(loaded.document.problem(warning.location, warning.message)))
 
     # The supervisor.
 
@@ -194,6 +223,7 @@ class Control:
     def _keep(self) -> None:
         """Leaves with the supervisor what a successor must know."""
         self.state.text = self.in_force.text
+        self.state.totals = self.totals.dump()
         self.state.overrides = {route: dict(weights) for route, weights in self.in_force.overrides.items()}
         try:
             file = self.state.to_file()
@@ -221,12 +251,21 @@ class Control:
             self._heed(received[0])
 
     def _heed(self, message: dict[str, Any]) -> None:
-        self.processes = message.get("processes", self.processes)
+        if "processes" in message:
+            self._count_restarts(message["processes"])
+            self.processes = message["processes"]
         if "reload" in message:
             spawn(self._reload_on_signal(), "reload")
         if "draining" in message and not self.draining:
             self.draining = True
             spawn(self._say_draining(), "drain")
+
+    def _count_restarts(self, processes: list[dict[str, Any]]) -> None:
+        for role in ("worker", "control"):
+            restarts = sum(each.get("restarts", 0) for each in processes if each["name"].startswith(role))
+            for _ in range(restarts - self.state.restarts.get(role, 0)):
+                self.totals.count(catalogue.RESTARTS, role)
+            self.state.restarts[role] = restarts
 
     async def _reload_on_signal(self) -> None:
         outcome = await self.reload()
@@ -238,8 +277,35 @@ class Control:
         under_way = sum(report.get("under_way", 0) for report in reports)
         self.events.write("draining", under_way=under_way, at_most_s=self.in_force.config.proxy.drain)
 
-    def _on_report(self, number: int, report: Report) -> None:
-        pass
+    # What workers count.
+
+    def counted(self, number: int, delta: Delta) -> None:
+        if self.totals.add(str(number), delta):
+            self._keep()
+
+    def lost(self, number: int) -> None:
+        self.totals.forget(str(number))
+
+    def readiness(self) -> Readiness:
+        loops = {each["name"]: each["crash_loop"] for each in self.processes if "crash_loop" in each}
+        return Readiness(self.draining, self.in_force.config.proxy.workers, self.workers.current_count, loops)
+
+    def set_gauges(self) -> None:
+        """What is shown in metrics and not counted."""
+        totals, reload = self.totals, self.state.reload
+        totals.set(catalogue.READY, self.readiness().is_ready)
+        totals.set(catalogue.BUILD, 1, __version__, platform.python_version())
+        totals.set(catalogue.CONFIG, 1, self.in_force.version)
+        totals.set(catalogue.RELOAD_OK, not reload.error)
+        totals.set(catalogue.RELOAD_TIME, self.state.in_force_since)
+
+
+def _totals(state: State) -> Totals:
+    """As they were left; what another version left otherwise is no reason not to start."""
+    try:
+        return Totals.load(cast(Dump, state.totals))
+    except ValueError:
+        return Totals()
 
 
 def _now() -> str:

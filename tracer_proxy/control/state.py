@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -24,7 +25,11 @@ class State:
     started: float = 0.0
     """When the proxy started, in monotonic seconds."""
     reload: LastReload = field(default_factory=LastReload)
-    totals: dict[str, Any] = field(default_factory=dict)
+    in_force_since: float = 0.0
+    """When the config came into force, in seconds since 1970."""
+    restarts: dict[str, int] = field(default_factory=dict)
+    """Of processes by role, as far as they are counted."""
+    totals: Mapping[str, Any] = field(default_factory=dict)
     """Of all that was counted so far."""
 
     def to_file(self) -> int:

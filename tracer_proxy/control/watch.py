@@ -6,7 +6,7 @@ at anyway, for there are mounts that tell of nothing.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from pathlib import Path
 
 from watchfiles import awatch
@@ -56,7 +56,7 @@ def _places(files: Collection[Path]) -> set[Path]:
     return places
 
 
-def fingerprint(files: Collection[Path]) -> list[bytes]:
+def fingerprint(files: Iterable[Path]) -> list[bytes]:
     """Of their contents; a file that cannot be read has none."""
     return [_fingerprint(file) for file in sorted(files)]
 

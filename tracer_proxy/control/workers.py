@@ -5,27 +5,36 @@ import hmac
 import json
 import socket
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from tracer_proxy.control.events import Events
 from tracer_proxy.dataplane.frames import BadFrame, FrameKind, FrameReader, frame, load_frame
 from tracer_proxy.dataplane.load import Load
 from tracer_proxy.limits import ASK_S, LOAD_S
+from tracer_proxy.telemetry.deltas import Delta
 
 Report = dict[str, Any]
 
 
-class Workers:
-    """``on_report(number, report)`` hears of every report; ``version`` is what all are to route by."""
+class Desk(Protocol):
+    """Who keeps what workers count."""
 
-    def __init__(self, token: str, events: Events, on_report: Callable[[int, Report], None]) -> None:
+    def counted(self, number: int, delta: Delta) -> None:
+        """Adds a delta of worker ``number`` up, and keeps it: it will not come again."""
+
+    def lost(self, number: int) -> None:
+        """The worker is gone, or will call again."""
+
+
+class Workers:
+    """``version`` is what all are to route by."""
+
+    def __init__(self, token: str, events: Events, desk: "Desk") -> None:
         self.token = token
         self.events = events
-        self.on_report = on_report
+        self.desk = desk
         self.links: set[WorkerLink] = set()
         self.version = ""
-        self.ended: Report = {"exchanges": 0, "errors": {}}
-        """What workers had counted that are no more."""
         self._load = b""
         self._asked = 0
         self._changed = asyncio.Event()
@@ -65,14 +74,12 @@ class Workers:
         for link in links:
             link.transport.write(frame(FrameKind.ASK, asked))
         await self._until(lambda: all(link.answered >= asked or link not in self.links for link in links), ASK_S)
-        return [self.ended, *(link.report for link in sorted(self.links, key=lambda link: link.number) if link.report)]
+        return [link.report for link in sorted(self.links, key=lambda link: link.number) if link.report]
 
     def lost(self, link: "WorkerLink") -> None:
         self.links.discard(link)
-        errors: dict[str, int] = self.ended["errors"]
-        for kind, count in link.report.get("errors", {}).items():
-            errors[kind] = errors.get(kind, 0) + count
-        self.ended["exchanges"] += link.report.get("exchanges", 0)
+        if link.number:
+            self.desk.lost(link.number)
         self.changed()
 
     async def _until(self, holds: Callable[[], bool], timeout_s: float) -> bool:
@@ -118,9 +125,12 @@ class WorkerLink(asyncio.Protocol):
         elif kind is FrameKind.LOADED:
             self.version = str(document)
         elif kind is FrameKind.REPORT:
+            counted = document.pop("counted", None)
+            if counted is not None:
+                workers.desk.counted(self.number, counted)
+                self.transport.write(frame(FrameKind.CONFIRM, (counted["run"], counted["number"])))
             self.report = document | {"worker": self.number}
             self.answered = max(self.answered, int(document["answers"]))
-            workers.on_report(self.number, document)
         elif kind is FrameKind.EVENT:
             workers.events.write(**document, worker=self.number)
         workers.changed()

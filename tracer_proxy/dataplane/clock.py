@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from tracer_proxy.limits import CLOCK_PAUSE_S, CLOCK_TICK_S
+from tracer_proxy.telemetry.meters import WorkerMeter
 
 NEVER = float("inf")
 
@@ -25,7 +26,8 @@ class Waiting(Protocol):
 class Clock:
     """``now`` is the monotonic time of the last tick, in seconds; reading it costs no system call."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, meter: WorkerMeter) -> None:
+        self._meter = meter
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
         self.now = time.monotonic()
@@ -42,6 +44,7 @@ class Clock:
     def _tick(self) -> None:
         before = self.now
         now = self.now = time.monotonic()
+        self._meter.ticked(now - before - CLOCK_TICK_S)
         self.start()
         if now - before > CLOCK_PAUSE_S:
             self._make_up_for(now - before)

@@ -18,20 +18,20 @@ _VIA_AND_TRACE = _VIA + b"x-trace-id-ext: "
 _CHUNKED = b"Transfer-Encoding: chunked\r\n"
 
 
-def request_head(exchange: "Exchange") -> bytes:
-    """The head for the upstream, with its final empty line."""
+def request(exchange: "Exchange", body: bytes) -> bytes:
+    """The head for the upstream, and what has come of the body, framed."""
     decision, endpoint, plan, length = exchange.decision, exchange.endpoint, exchange.plan, exchange.length
     assert decision is not None
     assert endpoint is not None
-    head = plan.head
-    prepared = plan.departure(decision)
-    host = head.authority if decision.lane.pool.keeps_host and head.authority else endpoint.authority
-    out = prepared.start + host + prepared.lines(plan.passing)
+    lane = exchange.lane
+    prepared = plan.departure(decision, lane)
+    host = (lane.pool.keeps_host and plan.head.authority) or endpoint.authority
+    ours = b""
     if decision.route.egress is not Egress.NONE:
-        out += exchange.table.injector.block(exchange.context, exchange.span_id, exchange.sampled)
-    if length:
-        return out + b"Content-Length: %d\r\n\r\n" % length
-    return out + _request_framing(head, length) + b"\r\n"
+        ours = exchange.table.injector.block(exchange.context, exchange.span_id, exchange.sampled)
+    framing = b"Content-Length: %d\r\n" % length if length else _request_framing(plan.head, length)
+    # One join, so that the bytes are copied once.
+    return b"".join((prepared.start, host, prepared.lines(plan.values), ours, framing, b"\r\n", body))
 
 
 def _request_framing(head: RequestHead, length: int | None) -> bytes:
@@ -41,8 +41,8 @@ def _request_framing(head: RequestHead, length: int | None) -> bytes:
     return framing + b"Connection: upgrade\r\nUpgrade: " + head.upgrade + b"\r\n" if head.upgrade else framing
 
 
-def response_head(exchange: "Exchange", answer: ResponseHead, *, stays: bool, chunked: bool) -> bytes:
-    """The head for the client, with its final empty line. ``stays``: the connection may carry another request."""
+def response(exchange: "Exchange", answer: ResponseHead, body: bytes, *, stays: bool, chunked: bool) -> bytes:
+    """The head for the client, and what has come of the body. ``stays``: the connection may carry another request."""
     head = exchange.plan.head
     if chunked:
         framing = _CHUNKED
@@ -54,7 +54,7 @@ def response_head(exchange: "Exchange", answer: ResponseHead, *, stays: bool, ch
         framing += b"Connection: close\r\n"
     elif not head.version_1_1:
         framing += b"Connection: keep-alive\r\n"
-    return b"".join((answer.block, _VIA_AND_TRACE, exchange.trace_id, b"\r\n", framing, b"\r\n"))
+    return b"".join((answer.block, _VIA_AND_TRACE, exchange.trace_id, b"\r\n", framing, b"\r\n", body))
 
 
 def _bodiless_framing(answer: ResponseHead, head: RequestHead) -> bytes:

@@ -2,9 +2,11 @@
 
 import asyncio
 import fcntl
+import select
 import socket
 import struct
 import termios
+from collections import deque
 from typing import TYPE_CHECKING, cast
 
 from tracer_proxy.dataplane.exchange import Exchange
@@ -17,12 +19,14 @@ from tracer_proxy.limits import (
     LINGER_S,
     NEW_HEADS_IN_A_ROW_MAX,
     PIPELINED_BYTES_MAX,
+    PIPELINED_PIECE_BYTES,
     PLANNED_HEAD_BYTES_MAX,
     PLANS_PER_CONNECTION_MAX,
     WRITE_BUFFER_HIGH_BYTES,
     WRITE_BUFFER_LOW_BYTES,
 )
 from tracer_proxy.routing.table import Table
+from tracer_proxy.telemetry.catalogue import Shed
 from tracer_proxy.wire.head_buffer import HeadBuffer
 from tracer_proxy.wire.repeat import Rest
 from tracer_proxy.wire.request import read_request
@@ -41,13 +45,16 @@ class Downstream(asyncio.Protocol):
         "_closing",
         "_discarded_bytes",
         "_heads",
+        "_last_plan",
         "_new_heads",
         "_plans",
         "_unsent_bytes",
         "deadline",
         "exchange",
         "is_full",
+        "is_held_up",
         "peer",
+        "scheme",
         "transport",
         "trusted",
         "worker",
@@ -60,15 +67,20 @@ class Downstream(asyncio.Protocol):
         """The client reads more slowly than its upstream writes."""
         self.peer = b""
         """The client's address; empty on a Unix socket."""
+        self.scheme = b"http"
         self.trusted = False
         self.deadline = worker.clock.now + worker.settings.head_s
         self._heads = HeadBuffer(Kind.MALFORMED, worker.settings.head_bytes_max)
         self._plans: dict[Rest, Plan] = {}
+        self._last_plan: Plan | None = None
+        """Of the last request, if its head was one that came again."""
         self._new_heads = 0
         """In a row, none of which had come before."""
-        self._ahead: list[bytes] = []
+        self._ahead: deque[bytes] = deque()
         """What the client sent beyond the request under way."""
         self._ahead_bytes = 0
+        self.is_held_up = False
+        """It is not read."""
         self._advancing = False
         self._closing = False
         self._discarded_bytes = 0
@@ -80,6 +92,8 @@ class Downstream(asyncio.Protocol):
         worker = self.worker
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(WRITE_BUFFER_HIGH_BYTES, WRITE_BUFFER_LOW_BYTES)
+        if transport.get_extra_info("sslcontext") is not None:
+            self.scheme = b"https"
         worker.downstreams.add(self)
         worker.clock.waiting.add(self)
         if transport.get_extra_info("socket").family != socket.AF_UNIX:
@@ -91,7 +105,9 @@ class Downstream(asyncio.Protocol):
                 return
             self.peer = name[0].encode()
         self.judge_peer()
+        worker.meters.worker.connections_accepted += 1
         if len(worker.downstreams) + len(worker.tunnels) > worker.settings.connections_max:
+            worker.shed(Shed.CONNECTIONS)
             self.refuse(ProxyError(Kind.OVERLOADED, "The proxy has as many connections as it may hold; try again soon."))
 
     def data_received(self, data: bytes) -> None:
@@ -121,7 +137,7 @@ class Downstream(asyncio.Protocol):
         self._closing = True
         if self.exchange is not None:
             self.exchange.client_gone()
-            self.exchange = None
+            self.leave_exchange()
 
     def pause_writing(self) -> None:
         self.is_full = True
@@ -133,8 +149,8 @@ class Downstream(asyncio.Protocol):
         if self.exchange is not None:
             self.exchange.client_drained()
         else:
-            self.transport.resume_reading()
             self._advance()
+            self.regulate()
 
     def expired(self) -> None:
         """The clock calls this when ``deadline`` has passed."""
@@ -152,7 +168,8 @@ class Downstream(asyncio.Protocol):
 
         What the kernel holds counts too: it may be megabytes, so that our own buffer stands still while a client reads.
         """
-        descriptor = self.transport.get_extra_info("socket").fileno()
+        raw = self.transport.get_extra_info("socket")
+        descriptor = raw.fileno() if raw is not None else -1
         (in_kernel,) = struct.unpack("i", fcntl.ioctl(descriptor, termios.TIOCOUTQ, b"\0" * 4)) if descriptor >= 0 else (0,)
         before, self._unsent_bytes = self._unsent_bytes, self.transport.get_write_buffer_size() + in_kernel
         return 0 < self._unsent_bytes != before
@@ -161,29 +178,63 @@ class Downstream(asyncio.Protocol):
         """By the table in force: a reload may change who is trusted."""
         self.trusted = self.worker.table.trust.believes(self.peer.decode() or None)
 
+    def has_left(self) -> bool:
+        """Whether the client has closed, or its sending side; seen past the bytes that were not read."""
+        descriptor = self.transport.get_extra_info("socket").fileno()
+        if descriptor < 0:
+            return True
+        poll = select.poll()
+        poll.register(descriptor, select.POLLRDHUP)
+        return bool(poll.poll(0))
+
     # The exchange calls these.
 
+    def regulate(self) -> None:
+        """Reads the client, or lets it wait: the one place that decides, called when what it looks at may have changed."""
+        exchange = self.exchange
+        if exchange is None or exchange.request_done:
+            holds_up = self._ahead_bytes > PIPELINED_BYTES_MAX and not self._closing
+        else:
+            holds_up = not exchange.takes_body
+        if holds_up != self.is_held_up and not self.transport.is_closing():
+            self.is_held_up = holds_up
+            if holds_up:
+                self.transport.pause_reading()
+            else:
+                self.transport.resume_reading()
+
     def give_back(self, rest: bytes) -> None:
-        """Bytes behind the end of a request: the next one, or the first ones of a tunnel."""
-        self._ahead.append(rest)
+        """Bytes behind the end of a request: the next one, or the first ones of a tunnel; in front of what came later."""
         self._ahead_bytes += len(rest)
+        if len(rest) <= PIPELINED_PIECE_BYTES:
+            self._ahead.appendleft(rest)
+        else:
+            starts = range(0, len(rest), PIPELINED_PIECE_BYTES)
+            self._ahead.extendleft([rest[start : start + PIPELINED_PIECE_BYTES] for start in reversed(starts)])
 
     def take_ahead(self) -> bytes:
-        ahead = self._ahead.pop() if len(self._ahead) == 1 else b"".join(self._ahead)
+        ahead = b"".join(self._ahead)
         self._ahead.clear()
         self._ahead_bytes = 0
         return ahead
 
     def exchange_done(self, *, keep: bool, request_done: bool) -> None:
         """The answer is written. ``keep``: the connection may carry another request."""
+        worker = self.worker
         self.exchange = None
-        if not keep or self.worker.leaving:
+        worker.exchanges_open -= 1
+        if not keep or worker.leaving:
             self._close(linger=not request_done or self._ahead_bytes > 0)
             return
-        self.deadline = self.worker.clock.now + self.worker.settings.keep_alive_s
-        self.transport.resume_reading()
+        self.deadline = worker.clock.now + worker.settings.keep_alive_s
         if self._ahead:
             self._advance()
+        if self.is_held_up:
+            self.regulate()
+
+    def leave_exchange(self) -> None:
+        self.exchange = None
+        self.worker.exchanges_open -= 1
 
     def drain(self) -> None:
         """Closes a connection that is idle; a request that is half there is answered with 503 when it is whole."""
@@ -192,11 +243,12 @@ class Downstream(asyncio.Protocol):
 
     def break_off(self, *, reset: bool) -> None:
         """Ends an answer that is incomplete, so that the client can tell. ``reset`` where only a reset tells it."""
-        self.exchange = None
+        self.leave_exchange()
         self._closing = True
         if reset:
             raw = self.transport.get_extra_info("socket")
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            if raw is not None:
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             self.transport.abort()
         else:
             self._close(linger=False)
@@ -205,17 +257,26 @@ class Downstream(asyncio.Protocol):
         """Answers bytes that are no request, and closes: where the next one begins cannot be known."""
         trace_id = self.worker.ids.take(32)
         self.worker.failed(error, {"trace_id": trace_id.decode()})
+        self.worker.meters.unrouted.exchange_done(error.status, 0.0, None)
         self.transport.write(error_response(error, trace_id, "", with_body=True, keep=False))
         self._close(linger=True)
 
     def _advance(self) -> None:
-        """Reads requests from what has come, until one is under way. A loop: pipelined errors must not nest."""
+        """Reads what came ahead, until a whole request is under way. A loop: pipelined errors must not nest."""
         if self._advancing:
             return
         self._advancing = True
         try:
-            while self._ahead and self.exchange is None and not self.is_full:
-                self._read(self.take_ahead())
+            while self._ahead:
+                exchange = self.exchange
+                if self.is_full if exchange is None else exchange.request_done:
+                    break
+                piece = self._ahead.popleft()
+                self._ahead_bytes -= len(piece)
+                if exchange is None:
+                    self._read(piece)
+                else:
+                    exchange.from_client(piece)
         finally:
             self._advancing = False
 
@@ -223,38 +284,51 @@ class Downstream(asyncio.Protocol):
         if self._closing:
             self._discard(data)
             return
-        begins = not self._heads.has_begun
         try:
+            plan = self._last_plan
+            if plan is not None and plan.layout is not None and not self._heads.partial:
+                values = plan.layout.values(data)
+                if values is not None and plan.table is self.worker.table:
+                    plan.fill_in(values)
+                    self._start(plan, data[plan.layout.size :])
+                    return
+            begins = not self._heads.has_begun
             found = self._heads.feed(data)
             if found is None:
                 if begins and self._heads.has_begun:
                     self.deadline = self.worker.clock.now + self.worker.settings.head_s
                 return
-            self._start(*found)
+            raw, body = found
+            self._start(self._plan_for(raw), body)
         except ProxyError as error:
             self.refuse(error)
 
-    def _start(self, raw: bytes, body: bytes) -> None:
-        """Starts the exchange for a head: by its plan, or by reading it. Raises for a malformed one."""
+    def _start(self, plan: Plan, body: bytes) -> None:
         if self.worker.draining:
+            self.worker.shed(Shed.DRAINING)
             raise ProxyError(Kind.DRAINING, "The proxy is stopping; send the request again, to its successor.")
-        table = self.worker.table
-        if self._new_heads < NEW_HEADS_IN_A_ROW_MAX:
-            plan = self._plan_to_keep(raw, table)
-        else:
-            plan = Plan(read_request(raw, table.request_fields), table, peer=self.peer, trusted=self.trusted)
+        self.worker.exchanges_open += 1
         self.exchange = exchange = Exchange(self, plan)
         exchange.begin(body)
+
+    def _plan_for(self, raw: bytes) -> Plan:
+        """One that was made before, or by reading the head. Raises for a malformed one."""
+        table = self.worker.table
+        self._last_plan = None
+        if self._new_heads < NEW_HEADS_IN_A_ROW_MAX:
+            return self._plan_to_keep(raw, table)
+        return Plan(read_request(raw, table.request_fields), table, peer=self.peer, trusted=self.trusted, scheme=self.scheme)
 
     def _plan_to_keep(self, raw: bytes, table: Table) -> Plan:
         rest, values = table.repeats.take_apart(raw)
         plan = self._plans.get(rest)
         if plan is not None and plan.table is table:
             self._new_heads = 0
-            plan.fill_in(values)
+            self._last_plan = plan
+            plan.came_again(rest, values)
             return plan
         self._new_heads += 1
-        plan = Plan(read_request(raw, table.request_fields), table, peer=self.peer, trusted=self.trusted)
+        plan = Plan(read_request(raw, table.request_fields), table, peer=self.peer, trusted=self.trusted, scheme=self.scheme)
         if len(raw) <= PLANNED_HEAD_BYTES_MAX and plan.expect_again(rest, values):
             if len(self._plans) >= PLANS_PER_CONNECTION_MAX:
                 self._plans.clear()
@@ -262,9 +336,10 @@ class Downstream(asyncio.Protocol):
         return plan
 
     def _hold_back(self, data: bytes) -> None:
-        self.give_back(data)
+        self._ahead.append(data)
+        self._ahead_bytes += len(data)
         if self._ahead_bytes > PIPELINED_BYTES_MAX:
-            self.transport.pause_reading()
+            self.regulate()
 
     def _discard(self, data: bytes) -> None:
         self._discarded_bytes += len(data)
@@ -275,11 +350,14 @@ class Downstream(asyncio.Protocol):
         """``linger``: the client is still sending. Closing at once would reset the connection and take the answer with it."""
         self._closing = True
         self.take_ahead()
-        clock = self.worker.clock
-        if linger and not self.transport.is_closing():
-            self.deadline = clock.now + (BODY_IDLE_S if self.transport.get_write_buffer_size() else LINGER_S)
-            self.transport.write_eof()
-            self.transport.resume_reading()
+        transport = self.transport
+        # TLS cannot close one direction. Its close reads on, and throws away, until the client has closed as well.
+        is_tls = not transport.can_write_eof()
+        lingers = (linger or is_tls) and not transport.is_closing()
+        wait_s = LINGER_S if lingers and not transport.get_write_buffer_size() else BODY_IDLE_S
+        self.deadline = self.worker.clock.now + wait_s
+        if lingers and not is_tls:
+            transport.write_eof()
+            self.regulate()
         else:
-            self.deadline = clock.now + BODY_IDLE_S
-            self.transport.close()
+            transport.close()

@@ -1,28 +1,31 @@
 """The life of a request, from top to bottom.
 
     begin           who is asking, where it goes, what it sends
-    connect         a kept connection, or a new one
+    connect         an endpoint, and a kept connection to it or a new one
     dispatch        the head out, with what has come of the body
     from_client     the body, as it comes
     from_upstream   the answer's head, then its body, as it comes
     finish          both connections go back
 
-and beside it what may go wrong: ``fail``, ``expired``, ``client_gone``, ``upstream_lost``.
+and beside it what may go wrong: ``expired``, ``upstream_lost`` and what else is the endpoint's fault may be followed by another
+attempt, from ``connect`` on; ``fail`` and ``client_gone`` are the end. What belongs to an attempt alone is in ``attempts.py``.
 """
 
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from tracer_proxy.context.trace import external_id, extract, new_trace, ratio_sampled, sampling_hint
 from tracer_proxy.dataplane import departure
+from tracer_proxy.dataplane.attempts import Attempts
 from tracer_proxy.dataplane.clock import NEVER
 from tracer_proxy.dataplane.plan import Plan
 from tracer_proxy.dataplane.respond import error_response
-from tracer_proxy.dataplane.tasks import spawn
 from tracer_proxy.dataplane.tunnel import Tunnel
 from tracer_proxy.errors import Kind, ProxyError
-from tracer_proxy.limits import INTERIM_RESPONSES_MAX, REPLAY_BYTES_MAX, SHOWN_PATH_BYTES_MAX
-from tracer_proxy.routing.decision import Decision, decide
-from tracer_proxy.routing.pool import Endpoint
+from tracer_proxy.limits import CLIENT_LOOK_S, INTERIM_RESPONSES_MAX, SHOWN_PATH_BYTES_MAX
+from tracer_proxy.routing.decision import decide
+from tracer_proxy.telemetry.catalogue import Shed
+from tracer_proxy.telemetry.deltas import NO_COLOR
 from tracer_proxy.wire.bodies import BodyReader, ChunkedBody, LengthBody, Reframed, UntilCloseBody, end_of_chunks, too_large
 from tracer_proxy.wire.request import IDEMPOTENT
 from tracer_proxy.wire.response import UNTIL_CLOSE, ResponseHead, protocol_was_offered
@@ -32,31 +35,25 @@ if TYPE_CHECKING:
     from tracer_proxy.dataplane.upstream import Upstream
 
 
-class Exchange:
+class Exchange(Attempts):
     __slots__ = (
-        "_answer",
         "_answer_body",
+        "_began",
         "_client_stays",
+        "_first_byte_s",
         "_interim_count",
-        "_outbox",
-        "_replayable",
+        "_patience_ends",
+        "_received_bytes",
         "_request_body",
-        "_stale_retries",
+        "_sent_bytes",
         "_upstream_deaf",
         "context",
-        "decision",
-        "downstream",
-        "endpoint",
         "head",
         "length",
-        "plan",
-        "request_done",
         "sampled",
         "span_id",
         "table",
         "trace_id",
-        "upstream",
-        "worker",
     )
 
     def __init__(self, downstream: "Downstream", plan: Plan) -> None:
@@ -67,32 +64,38 @@ class Exchange:
         self.length = length = head.length
         self.table = plan.table
         """The table at the start: a reload does not move what is under way."""
-        self.upstream: Upstream | None = None
-        self.endpoint: Endpoint | None = None
-        self.decision: Decision | None = None
+        self.decision = self.upstream = self.endpoint = None
+        self._circuit = self._retries = self._answer = None
         self.request_done = length == 0
         self._request_body: Reframed | None = None
         self._outbox = b""
-        """Body bytes, framed for the upstream, that wait for a connection or may have to be sent again."""
-        self._replayable = head.method in IDEMPOTENT
-        self._stale_retries = 0
+        self._held_bytes = 0
+        self._repeatable = True
+        self._patience_ends = 0.0
+        """When an upstream that is full has been waited for long enough."""
         self._upstream_deaf = False
         """The upstream has answered with an error before the body ended: the rest of the body is of no use to it."""
-        self._answer: ResponseHead | None = None
         self._answer_body: Reframed | None = None
         self._client_stays = head.persistent
         self._interim_count = 0
+        self._first_byte_s: float | None = None
+        self._sent_bytes = 0
 
     # 1. Who is asking, where it goes, what it sends.
 
     def begin(self, rest: bytes) -> None:
         """``rest`` is what came behind the head."""
-        self.worker.exchanges += 1
+        worker = self.worker
+        self._began = monotonic()
+        self._received_bytes = 0
         self.downstream.deadline = NEVER
         self._join_trace()
         if self.request_done and rest:
             self.downstream.give_back(rest)
         try:
+            if worker.exchanges_open > worker.settings.exchanges_max:
+                worker.shed(Shed.EXCHANGES)
+                raise ProxyError(Kind.OVERLOADED, "The proxy has as many requests under way as it may; try again soon.")
             self._choose_lane()
             if not self.request_done:
                 self._start_body(rest)
@@ -102,7 +105,7 @@ class Exchange:
         if self.plan.is_last_hop:
             self._answer_in_place()
         else:
-            self._connect()
+            self.connect()
 
     def _join_trace(self) -> None:
         fields = self.plan.trace_fields
@@ -126,8 +129,10 @@ class Exchange:
             if not decision.hangs_on_trace:
                 plan.decision = decision
         self.decision = decision
-        self.endpoint = decision.lane.pool.pick(self.worker.dice)
-        self.endpoint.pending += 1
+        self.lane = decision.lane
+        decision.route.budget.requests += 1
+        if decision.fell_back:
+            decision.lane.meter.fallbacks += 1
 
     def _no_route(self) -> ProxyError:
         asked = f"{self.head.method.decode()} {self.head.path[:SHOWN_PATH_BYTES_MAX].decode()}"
@@ -136,6 +141,7 @@ class Exchange:
     def _start_body(self, rest: bytes) -> None:
         assert self.decision is not None
         length = self.length
+        self._received_bytes = len(rest)
         allowed = self.decision.route.request_body_max
         if length is None:
             chunks = ChunkedBody(Kind.MALFORMED, self.table.request_fields, allowed)
@@ -152,47 +158,7 @@ class Exchange:
         if rest:
             self._outbox = self._read_body(rest)
 
-    # 2. A connection: a kept one if there is one.
-
-    def _connect(self) -> None:
-        assert self.endpoint is not None
-        upstream = self.worker.connections.take(self.endpoint)
-        if upstream is not None:
-            self._dispatch(upstream)
-        else:
-            self._dial(self.endpoint)
-
-    def _dial(self, endpoint: Endpoint) -> None:
-        if not self.request_done:
-            self.downstream.transport.pause_reading()
-        spawn(self._dial_and_dispatch(endpoint), f"dial {endpoint}")
-
-    async def _dial_and_dispatch(self, endpoint: Endpoint) -> None:
-        error: ProxyError
-        try:
-            assert self.decision is not None
-            upstream = await self.worker.connections.dial(endpoint, self.decision.route.timeouts.connect)
-            self._dialled(upstream, self.decision.lane.pool.idle_s)
-            return
-        except ProxyError as failure:
-            error = failure
-        except Exception as bug:
-            self.worker.loop.call_exception_handler({"message": f"dialling {endpoint} failed", "exception": bug})
-            error = ProxyError(Kind.INTERNAL, "The proxy failed to pass the request on; its log says why.")
-        if self.downstream.exchange is self:
-            self.fail(error)
-
-    def _dialled(self, upstream: "Upstream", idle_s: float) -> None:
-        if self.downstream.exchange is not self:
-            # The client left meanwhile; the connection is good for the next one.
-            self.worker.connections.keep(upstream, idle_s)
-        elif upstream.transport is None or upstream.transport.is_closing():
-            # Accepted and closed before this task ran again: nobody would ever tell this exchange.
-            self.upstream_lost()
-        else:
-            # Read on before the dispatch, for that may fill the upstream and so stop the client again.
-            self.downstream.transport.resume_reading()
-            self._dispatch(upstream)
+    # 2. An endpoint, and a connection to it: ``attempts.py``. Each attempt comes back to the next step.
 
     # 3. The head out, and what has come of the body, in one write.
 
@@ -200,15 +166,30 @@ class Exchange:
         self.upstream = upstream
         upstream.exchange = self
         assert upstream.transport is not None
-        upstream.transport.write(departure.request_head(self) + self._outbox)
-        if not (self._replayable and upstream.reused):
-            self._replayable = False
+        assert self.decision is not None
+        outbox, retries = self._outbox, self.decision.route.retries
+        harmless = self.head.method in IDEMPOTENT or retries.non_idempotent
+        if harmless and (upstream.reused or retries.repeats_sent):
+            if retries.per_try is not None:
+                self._further()
+            if outbox:
+                self._hold_outbox()
+        elif self._held_bytes:
+            self._forget_outbox()
+        else:
+            self._repeatable = False
             self._outbox = b""
+        # Before the write, for that may fill the upstream, which has the client looked at now and then.
         self._await_upstream()
+        self.sent_at = monotonic()
+        upstream.transport.write(departure.request(self, outbox))
+        if self.downstream.is_held_up:
+            self.downstream.regulate()
 
     # 4. The body, as it comes.
 
     def from_client(self, data: bytes) -> None:
+        self._received_bytes += len(data)
         try:
             framed = self._read_body(data)
         except ProxyError as error:
@@ -216,18 +197,15 @@ class Exchange:
             return
         if self._upstream_deaf:
             return
-        if self.upstream is None:
+        if self._repeatable:
             self._outbox += framed
+            self._hold_outbox()
+        if self.upstream is None:
             return
+        self._await_upstream()
         if framed:
             assert self.upstream.transport is not None
             self.upstream.transport.write(framed)
-        if self._replayable:
-            self._outbox += framed
-            if len(self._outbox) > REPLAY_BYTES_MAX:
-                self._replayable = False
-                self._outbox = b""
-        self._await_upstream()
 
     def _read_body(self, data: bytes) -> bytes:
         """The body bytes in ``data``, framed for the upstream."""
@@ -243,7 +221,12 @@ class Exchange:
     def _await_upstream(self) -> None:
         assert self.decision is not None
         timeouts = self.decision.route.timeouts
-        wait = timeouts.first_byte if self.request_done and self._answer is None else timeouts.idle
+        if not self.request_done or self._answer is not None:
+            wait = timeouts.idle
+        elif self._retries is None or not self._repeatable:
+            wait = timeouts.first_byte
+        else:
+            wait = self._retries.per_try_s or timeouts.first_byte
         self.downstream.deadline = self.worker.clock.now + wait
 
     # 5. The answer: its head, then its body, as it comes.
@@ -255,11 +238,10 @@ class Exchange:
             else:
                 self._relay_answer(data)
         except ProxyError as error:
-            self.fail(error)
+            self._attempt_failed(error)
 
     def _read_answer(self, data: bytes) -> None:
         assert self.upstream is not None
-        self._replayable = False
         while True:
             found = self.upstream.heads.feed(data)
             if found is None:
@@ -281,16 +263,20 @@ class Exchange:
         if self._interim_count > INTERIM_RESPONSES_MAX:
             raise ProxyError(Kind.UPSTREAM_BROKEN, "The upstream sends interim responses without end.")
         if self.head.version_1_1:
+            self._forget_outbox()
             self.downstream.transport.write(departure.interim_head(answer))
         self._await_upstream()
 
     def _start_answer(self, answer: ResponseHead, rest: bytes) -> None:
+        self._answer_begins(answer)
+        if answer.status >= 400 and self._repeatable and self._pass_over(answer, rest):
+            return
         stays = self.head.persistent and self.request_done and not self.worker.leaving
         if answer.length == len(rest) and self.request_done:
             # Most answers that are not streamed come in one piece.
             self._answer, self._client_stays = answer, stays
-            head = departure.response_head(self, answer, stays=stays, chunked=False)
-            self.downstream.transport.write(head + rest)
+            self._sent_bytes = len(rest)
+            self.downstream.transport.write(departure.response(self, answer, rest, stays=stays, chunked=False))
             self._finish()
             return
         # Chunks let a client of HTTP/1.1 tell a complete answer from one that broke off; to HTTP/1.0 only a close does.
@@ -298,10 +284,19 @@ class Exchange:
         body = Reframed(self._reader_of(answer), chunked=endless and self.head.version_1_1)
         # Read before the head goes out: of a body that is broken at once the client can still be told.
         framed = body.feed(rest)
+        self._forget_outbox()
         self._answer, self._answer_body = answer, body
+        self._sent_bytes = len(framed)
         self._client_stays = stays and (body.chunked or not endless)
         self._upstream_deaf = answer.status >= 400 and not self.request_done
-        self._pass_answer(departure.response_head(self, answer, stays=self._client_stays, chunked=body.chunked) + framed)
+        self._pass_answer(departure.response(self, answer, framed, stays=self._client_stays, chunked=body.chunked))
+
+    def _answer_begins(self, answer: ResponseHead) -> None:
+        now = monotonic()
+        self.answer_s = now - self.sent_at
+        self._first_byte_s = now - self._began
+        assert self.endpoint is not None
+        self.endpoint.meter.answered(answer.status)
 
     def _reader_of(self, answer: ResponseHead) -> BodyReader:
         if answer.length is None:
@@ -310,7 +305,9 @@ class Exchange:
 
     def _relay_answer(self, data: bytes) -> None:
         assert self._answer_body is not None
-        self._pass_answer(self._answer_body.feed(data))
+        framed = self._answer_body.feed(data)
+        self._sent_bytes += len(framed)
+        self._pass_answer(framed)
 
     def _pass_answer(self, out: bytes) -> None:
         assert self._answer_body is not None
@@ -330,39 +327,53 @@ class Exchange:
         assert upstream is not None
         assert decision is not None
         downstream.transport.write(departure.switching_head(self, answer, upgrade) + rest)
-        downstream.exchange = None
-        # The tunnel counts as pending at its endpoint until it closes.
-        Tunnel.between(downstream, upstream, decision.route.timeouts.tunnel, self._release_endpoint)
+        downstream.leave_exchange()
+        self._forget_outbox()
+        assert self.endpoint is not None
+        self._answer_begins(answer)
+        self._count(answer.status)
+        self.worker.meters.worker.tunnels_opened += 1
+        self.lane.pool.succeeded(self.endpoint, self.answer_s, self.worker.clock.now)
+        Tunnel.between(downstream, upstream, decision.route.timeouts.tunnel, self._tunnel_closed)
+
+    def _tunnel_closed(self) -> None:
+        """Until here it counts at its endpoint, and its connection at the pool."""
+        assert self.upstream is not None
+        self.upstream.leave_circuit()
+        self._release_endpoint()
 
     def _answer_in_place(self) -> None:
         """RFC 9110 7.6.2: with Max-Forwards at 0 the request ends here."""
-        self._release_endpoint()
+        self._count(204 if self.head.method == b"OPTIONS" else 405)
         self.downstream.transport.write(departure.last_hop_response(self.head, self.trace_id))
         self.downstream.exchange_done(keep=False, request_done=self.request_done)
 
     # 6. Both connections go back.
 
     def _finish(self) -> None:
-        answer, upstream, body, decision = self._answer, self.upstream, self._answer_body, self.decision
+        answer, body = self._answer, self._answer_body
         assert answer is not None
-        assert upstream is not None
-        assert decision is not None
-        self._release_endpoint()
-        self.upstream = None
+        self._count(answer.status)
         surplus = body is not None and body.reader.rest
         # An upstream that was not sent the whole body would take the next request for the rest of it.
-        if answer.persistent and self.request_done and not self._upstream_deaf and not surplus:
-            self.worker.connections.keep(upstream, decision.lane.pool.idle_s)
-        else:
-            upstream.close()
+        self._end_attempt(answer, is_clean=answer.persistent and self.request_done and not self._upstream_deaf and not surplus)
+        if self._held_bytes:
+            self._forget_outbox()
         self.downstream.exchange_done(keep=self._client_stays, request_done=self.request_done)
 
-    def _release_endpoint(self) -> None:
-        if self.endpoint is not None:
-            self.endpoint.pending -= 1
-            self.endpoint = None
+    def _count(self, status: int) -> None:
+        """Once for each exchange, with what the client got or what ended it."""
+        meters, decision = self.worker.meters, self.decision
+        lane = meters.unrouted if decision is None else decision.lane.meter
+        color = meters.color(decision.color) if decision is not None and decision.color else NO_COLOR
+        seconds = monotonic() - self._began
+        lane.exchange_done(status, seconds, self._first_byte_s, color, self._received_bytes, self._sent_bytes)
 
     # Back-pressure: whoever is full stops the other side from being read.
+
+    @property
+    def takes_body(self) -> bool:
+        return self.upstream is not None and not self.upstream.is_full
 
     def client_is_full(self) -> None:
         if self.upstream is not None and self.upstream.transport is not None:
@@ -375,10 +386,12 @@ class Exchange:
 
     def upstream_is_full(self) -> None:
         if not self.request_done:
-            self.downstream.transport.pause_reading()
+            self.downstream.regulate()
+            self._patience_ends = self.downstream.deadline
+            self._look_again()
 
     def upstream_drained(self) -> None:
-        self.downstream.transport.resume_reading()
+        self.downstream.regulate()
         self._await_upstream()
 
     # What may go wrong.
@@ -386,10 +399,8 @@ class Exchange:
     def fail(self, error: ProxyError) -> None:
         """Answers with the error, or breaks off an answer that has begun."""
         self.worker.failed(error, self._details())
-        self._release_endpoint()
-        if self.upstream is not None:
-            self.upstream.close()
-            self.upstream = None
+        self._count(error.status)
+        self._let_go(error)
         downstream = self.downstream
         if self._answer is not None:
             endless = self._answer.length in (None, UNTIL_CLOSE)
@@ -397,7 +408,7 @@ class Exchange:
             downstream.break_off(reset=unframed or downstream.is_full)
             return
         keep = self.head.persistent and self.request_done
-        api = self.decision.route.llm_api if self.decision is not None else ""
+        api = self.plan.route.llm_api if self.plan.route is not None else ""
         with_body = self.head.method != b"HEAD"
         downstream.transport.write(error_response(error, self.trace_id, api, with_body=with_body, keep=keep))
         downstream.exchange_done(keep=keep, request_done=self.request_done)
@@ -406,33 +417,47 @@ class Exchange:
         details = {"trace_id": self.trace_id.decode()}
         if self.decision is not None:
             details |= {"route": self.decision.route.name, "lane": self.decision.lane.name}
+            if self.lane is not self.decision.lane:
+                details["failover_pool"] = self.lane.pool.name
         if self.endpoint is not None:
             details["endpoint"] = str(self.endpoint)
+        if self.attempts > 1:
+            details["attempts"] = str(self.attempts)
         return details
 
     def expired(self) -> None:
         """A limit of the route has passed. Whoever holds things up is to blame."""
-        if self.downstream.is_full:
-            if self.downstream.takes_bytes():
+        downstream = self.downstream
+        client_waits = not self.request_done and not downstream.transport.is_reading()
+        if client_waits and self.worker.clock.now < self._patience_ends:
+            if downstream.has_left():
+                downstream.transport.abort()
+            else:
+                self._look_again()
+        elif downstream.is_full:
+            if downstream.takes_bytes():
                 self._await_upstream()
             else:
                 self.fail(ProxyError(Kind.CLIENT_GONE, "The client stopped reading."))
         elif self._answer is not None:
-            self.fail(ProxyError(Kind.IDLE_TIMEOUT, "The upstream stopped sending in the middle of its answer."))
+            self._attempt_failed(ProxyError(Kind.IDLE_TIMEOUT, "The upstream stopped sending in the middle of its answer."))
         elif self.request_done:
-            self.fail(ProxyError(Kind.FIRST_BYTE_TIMEOUT, "The upstream did not begin to answer in time."))
-        elif self.downstream.transport.is_reading():
+            self._attempt_failed(ProxyError(Kind.FIRST_BYTE_TIMEOUT, "The upstream did not begin to answer in time."))
+        elif not client_waits:
             self.fail(ProxyError(Kind.SLOW_REQUEST, "The request body stopped coming."))
         else:
-            self.fail(ProxyError(Kind.IDLE_TIMEOUT, "The upstream stopped reading the request."))
+            self._attempt_failed(ProxyError(Kind.IDLE_TIMEOUT, "The upstream stopped reading the request."))
+
+    def _look_again(self) -> None:
+        """The client is not read, so that its leaving would not be heard of; then somebody has to look."""
+        self.downstream.deadline = min(self._patience_ends, self.worker.clock.now + CLIENT_LOOK_S)
 
     def client_gone(self) -> None:
         """The upstream is closed at once: nobody waits for what it would still generate."""
-        self.worker.failed(ProxyError(Kind.CLIENT_GONE, "The client closed the connection."), self._details())
-        self._release_endpoint()
-        if self.upstream is not None:
-            self.upstream.close()
-            self.upstream = None
+        gone = ProxyError(Kind.CLIENT_GONE, "The client closed the connection.")
+        self.worker.failed(gone, self._details())
+        self._count(gone.status)
+        self._let_go(gone)
 
     def upstream_ended(self) -> None:
         """The upstream has closed its side in good order: that completes a body which says so."""
@@ -440,18 +465,3 @@ class Exchange:
         if body is not None and isinstance(body.reader, UntilCloseBody):
             body.reader.done = True
             self._pass_answer(end_of_chunks(b"") if body.chunked else b"")
-
-    def upstream_lost(self) -> None:
-        upstream = self.upstream
-        self.upstream = None
-        if upstream is not None and self._replayable and upstream.reused and self._stale_retries == 0:
-            # It was closed while it lay idle. Nothing of an answer has come and sending again is harmless (RFC 9110 9.2.2).
-            self._stale_retries += 1
-            assert self.endpoint is not None
-            self._dial(self.endpoint)
-            return
-        if self._answer is not None:
-            message = "The upstream broke off in the middle of its answer."
-        else:
-            message = "The upstream closed the connection before it answered."
-        self.fail(ProxyError(Kind.UPSTREAM_CLOSED, message))

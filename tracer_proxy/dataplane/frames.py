@@ -28,6 +28,8 @@ class FrameKind(IntEnum):
     """Worker: what it has counted, and what it holds."""
     EVENT = 6
     """Worker: a line for the log."""
+    CONFIRM = 7
+    """Control: the delta of this run and number is added up and kept."""
 
 
 class BadFrame(Exception):

@@ -7,8 +7,7 @@ import asyncio
 import json
 import pickle
 import socket
-from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from tracer_proxy.dataplane.frames import BadFrame, FrameKind, FrameReader, frame
 from tracer_proxy.dataplane.load import Load
@@ -16,17 +15,28 @@ from tracer_proxy.dataplane.tasks import spawn
 from tracer_proxy.limits import LINK_BUFFER_BYTES_MAX, LINK_RECONNECT_S
 
 
-class Link(asyncio.Protocol):
-    """``on_load`` takes a table into force; ``report`` makes what is sent when control asks."""
+class Desk(Protocol):
+    """What the worker does with what comes, and what there is to send."""
 
-    def __init__(
-        self, address: bytes, token: str, number: int, *, on_load: Callable[[Load], None], report: Callable[[], dict[str, Any]]
-    ) -> None:
+    def load(self, load: Load) -> None:
+        """Takes a table into force."""
+
+    def report(self) -> dict[str, Any]:
+        """What is there, and what has been counted."""
+
+    def confirmed(self, run: str, number: int) -> None:
+        """Control has added a delta up."""
+
+    def control_is_new(self) -> None:
+        """It may know nothing of this worker."""
+
+
+class Link(asyncio.Protocol):
+    def __init__(self, address: bytes, token: str, number: int, *, desk: "Desk") -> None:
         self._loop = asyncio.get_running_loop()
         self._address = address
         self._hello = {"token": token, "worker": number}
-        self._on_load = on_load
-        self._report = report
+        self._desk = desk
         self._frames = FrameReader()
         self._transport: asyncio.Transport | None = None
         self._closed = False
@@ -54,6 +64,7 @@ class Link(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._frames = FrameReader()
+        self._desk.control_is_new()
         self._transport.write(frame(FrameKind.HELLO, self._hello | {"version": self.version}))
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -72,15 +83,17 @@ class Link(asyncio.Protocol):
                 self._load(pickle.loads(body))  # noqa: S301  # from control alone: this end has called it, and by its token
             elif kind is FrameKind.ASK:
                 self.send_report(json.loads(body))
+            elif kind is FrameKind.CONFIRM:
+                self._desk.confirmed(*json.loads(body))
 
     def _load(self, load: Load) -> None:
-        self._on_load(load)
+        self._desk.load(load)
         self.version = load.version
         self._send(FrameKind.LOADED, load.version)
 
     def send_report(self, answers: int = 0) -> bool:
         """``answers`` is the number that control asked with. False when it could not be sent."""
-        return self._send(FrameKind.REPORT, self._report() | {"answers": answers})
+        return self._send(FrameKind.REPORT, self._desk.report() | {"answers": answers})
 
     def send_event(self, event: dict[str, Any]) -> bool:
         """A line for the log, as fields. False when it could not be sent."""

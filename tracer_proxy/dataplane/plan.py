@@ -5,7 +5,8 @@ the colour, the lane and most bytes of the head that goes on are worked out once
 values that changed are filled in. A plan is dropped with its connection (heads hold secrets) and does not outlive its table.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 
 from tracer_proxy.context.baggage import with_color
 from tracer_proxy.context.color import inbound_color
@@ -18,7 +19,7 @@ from tracer_proxy.routing.route import Egress, Route
 from tracer_proxy.routing.session import HeaderRung
 from tracer_proxy.routing.table import FORWARDED_FIELDS, Table
 from tracer_proxy.wire.fields import content_length
-from tracer_proxy.wire.repeat import Rest, names_in
+from tracer_proxy.wire.repeat import Layout, Rest, names_in, request_layout
 from tracer_proxy.wire.request import RequestHead
 
 CONTEXT_FIELDS = TRACE_FIELDS - {BAGGAGE, X_TRAFFIC_COLOR}
@@ -35,8 +36,8 @@ class Plan:
     __slots__ = (
         "_departures",
         "_length_place",
-        "_passing_places",
         "_sessions",
+        "_sizes",
         "_traced",
         "baggage",
         "color",
@@ -44,16 +45,17 @@ class Plan:
         "forwarded",
         "head",
         "is_last_hop",
+        "layout",
         "passing",
-        "passing_lines",
         "route",
         "table",
         "trace_fields",
         "trusted",
+        "values",
     )
 
-    def __init__(self, head: RequestHead, table: Table, *, peer: bytes, trusted: bool) -> None:
-        """``peer`` is the client's address, empty on a Unix socket."""
+    def __init__(self, head: RequestHead, table: Table, *, peer: bytes, trusted: bool, scheme: bytes = b"http") -> None:
+        """``peer`` is the client's address, empty on a Unix socket; ``scheme`` is how it came to us."""
         values = head.fields.values
         self.head = head
         self.table = table
@@ -65,16 +67,18 @@ class Plan:
         self.trace_fields = {name: values[name] for name in CONTEXT_FIELDS.intersection(values)} if trusted else {}
         """What there is to read a trace context from."""
         self.is_last_hop = b"max-forwards" in values and _count_hop_down(head)
-        self.forwarded = _forwarded(head, peer, values if trusted else {})
+        self.forwarded = _forwarded(head, peer, scheme, values if trusted else {})
         """Who called, and by what name."""
-        self.passing: tuple[bytes, ...] = ()
-        """Values that change from head to head and go on, in the order of their lines."""
-        self.passing_lines: tuple[bytes, ...] = ()
-        """The lines they stood in when the head was read as a whole."""
+        self.values: Sequence[bytes] = ()
+        """Those that change from head to head, in the order of their lines."""
+        self.passing: dict[int, bytes] = {}
+        """Which of them go on, by their place in ``values``, and the lines they stood in when the head was read."""
+        self.layout: Layout | None = None
+        """Where everything stood in the last two heads, if it was the same places."""
+        self._sizes: list[int] = []
         # Where, among the values taken out of a head, those stand that somebody looks at.
         self._traced: list[tuple[bytes, int]] = []
         self._length_place: int | None = None
-        self._passing_places: list[int] = []
         self._sessions: list[tuple[bytes, int]] = []
         self._departures: dict[tuple[Lane, bytes], Departure] = {}
 
@@ -89,8 +93,8 @@ class Plan:
         if len(set(names)) < len(names) or any(read.get(name) != value for name, value in zip(names, values, strict=True)):
             return False
         passing = {
-            name: start[2:] + value
-            for name, start, value in zip(names, rest[1::2], values, strict=True)
+            place: start[2:] + value
+            for place, (name, start, value) in enumerate(zip(names, rest[1::2], values, strict=True))
             if name not in self.table.taken
         }
         if b"upgrade" in read or any(lines.count(line) != 1 for line in passing.values()):
@@ -98,42 +102,50 @@ class Plan:
         places = {name: place for place, name in enumerate(names)}
         self._traced = [(name, places[name]) for name in names if name in self.trace_fields]
         self._length_place = places.get(b"content-length")
-        self._passing_places = [places[name] for name in passing]
-        self.passing = tuple(read[name] for name in passing)
-        self.passing_lines = tuple(passing.values())
+        self.values, self.passing = values, passing
+        self._sizes = [len(value) for value in values]
         ladder = self.route.ladder if self.route is not None else ()
         rungs = [rung.name for rung in ladder if isinstance(rung, HeaderRung)]
         self._sessions = [(name, places[name]) for name in rungs if name in places]
         return True
 
+    def came_again(self, rest: Rest, values: Sequence[bytes]) -> None:
+        """A head with this plan was taken apart. The second one with values of the same sizes makes the next one cheap."""
+        sizes = [len(value) for value in values]
+        if sizes != self._sizes:
+            self._sizes, self.layout = sizes, None
+        elif self.layout is None:
+            self.layout = request_layout(rest, values)
+        self.fill_in(values)
+
     def fill_in(self, values: Sequence[bytes]) -> None:
         """Makes the head that of the next request. Raises ``ProxyError`` for a length that is none."""
+        self.values = values
         for name, place in self._traced:
             self.trace_fields[name] = values[place]
         if self._length_place is not None:
             self.head.length = content_length(values[self._length_place], Kind.MALFORMED, LENGTH_DIGITS_MAX)
-        if self._passing_places:
-            self.passing = tuple([values[place] for place in self._passing_places])
         if self._sessions:
             self.decision = None
             for name, place in self._sessions:
                 self.head.fields.values[name] = values[place]
 
-    def departure(self, decision: Decision) -> "Departure":
-        key = decision.lane, decision.color
+    def departure(self, decision: Decision, lane: Lane) -> "Departure":
+        """``lane`` is the decision's, or stands in for it by another pool."""
+        key = lane, decision.color
         departure = self._departures.get(key)
         if departure is None:
-            departure = self._departures[key] = Departure(self, decision)
+            departure = self._departures[key] = Departure(self, decision, lane)
         return departure
 
 
 class Departure:
     """The head for one lane: ``start``, then the host, then ``lines`` with the values that pass filled in."""
 
-    __slots__ = ("_lines", "_passing", "start")
+    __slots__ = ("_lines", "_pick", "start")
 
-    def __init__(self, plan: Plan, decision: Decision) -> None:
-        head, lane, route = plan.head, decision.lane, decision.route
+    def __init__(self, plan: Plan, decision: Decision, lane: Lane) -> None:
+        head, route = plan.head, decision.route
         target = route.path_out(head.path) + (b"?" + head.query if head.has_query else b"")
         self.start = head.method + b" " + target + b" HTTP/1.1\r\nHost: "
         kept = head.fields.lines
@@ -143,15 +155,18 @@ class Departure:
         via = b"Via: 1.1 tracer-proxy\r\n" if head.version_1_1 else b"Via: 1.0 tracer-proxy\r\n"
         ours = plan.forwarded + _painted(plan, decision) if route.egress is Egress.FULL else b""
         lines = b"\r\n".join((b"", *kept, lane.pool.header_block + via + ours))
-        self._passing = [index for index, line in enumerate(plan.passing_lines) if line in kept]
-        """Which of the plan's passing values go on by this lane."""
-        self._lines = _template(lines, [plan.passing_lines[index] for index in self._passing]) if self._passing else lines
+        passing = {place: line for place, line in plan.passing.items() if line in kept}
+        self._lines = _template(lines, passing.values()) if passing else lines
+        # Gives one value as it is and several as a tuple: just what the template takes.
+        self._pick: Callable[[Sequence[bytes]], object] | None = itemgetter(*passing) if passing else None
 
-    def lines(self, passing: Sequence[bytes]) -> bytes:
-        return self._lines % tuple([passing[index] for index in self._passing]) if self._passing else self._lines
+    def lines(self, values: Sequence[bytes]) -> bytes:
+        """``values`` are the plan's."""
+        pick = self._pick
+        return self._lines if pick is None else self._lines % pick(values)
 
 
-def _template(lines: bytes, with_values: Sequence[bytes]) -> bytes:
+def _template(lines: bytes, with_values: Iterable[bytes]) -> bytes:
     """``lines`` with a place for each value, in their order."""
     template = lines.replace(b"%", b"%%")
     for line in with_values:
@@ -170,9 +185,9 @@ def _painted(plan: Plan, decision: Decision) -> bytes:
     return block
 
 
-def _forwarded(head: RequestHead, peer: bytes, believed: Mapping[bytes, bytes]) -> bytes:
+def _forwarded(head: RequestHead, peer: bytes, scheme: bytes, believed: Mapping[bytes, bytes]) -> bytes:
     """``believed`` are the fields of a trusted sender, which may be a proxy itself; else none."""
-    hops, scheme, host = peer, b"http", head.authority
+    hops, host = peer, head.authority
     if not FORWARDED_FIELDS.isdisjoint(believed):
         hops = b", ".join(filter(None, (believed.get(b"x-forwarded-for"), peer)))
         scheme = believed.get(b"x-forwarded-proto", scheme)

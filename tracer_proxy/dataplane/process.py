@@ -16,12 +16,13 @@ from typing import Any
 
 import uvloop
 
+from tracer_proxy.dataplane import metering
 from tracer_proxy.dataplane.failures import FailureLog
 from tracer_proxy.dataplane.link import Link
 from tracer_proxy.dataplane.load import Load
 from tracer_proxy.dataplane.tasks import spawn
 from tracer_proxy.dataplane.worker import Worker
-from tracer_proxy.limits import REPORT_INTERVAL_S, RETIRE_S
+from tracer_proxy.limits import ASK_S, REPORT_INTERVAL_S, RETIRE_S
 
 
 def run(number: int, listeners: Sequence[socket], address: bytes, token: str) -> None:
@@ -41,28 +42,34 @@ class WorkerProcess:
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
         self._retires = False
+        self._confirmed = asyncio.Event()
+        """Set when control confirms a delta."""
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._on_stop)
         loop.add_signal_handler(signal.SIGUSR1, self._on_retire)
         loop.set_exception_handler(lambda _, context: self._tell_bug(context))
-        self._link = Link(*self._call, self._number, on_load=self._take, report=self._report)
+        self._link = Link(*self._call, self._number, desk=self)
         self._link.open()
         self._report_regularly()
         await self._stop.wait()
         if self._worker is not None:
             await self._drain(self._worker)
-        self._link.send_report()
+        await self._report_to_the_end()
         self._link.close()
         await asyncio.sleep(0)
 
-    def _take(self, load: Load) -> None:
+    # What the link needs.
+
+    def load(self, load: Load) -> None:
         if self._worker is not None:
             self._worker.take(load.table, load.settings)
         else:
             log = FailureLog(self._link.send_event)
             self._worker = Worker(load.table, load.settings, tell=log.tell)
+            self._worker.connections.resolver.tell = self._tell_of_name
+            self._worker.prepare_connections()
             spawn(self._listen(self._worker), "listen")
         # What is loaded now stays: the collector need not look at it again.
         gc.unfreeze()
@@ -73,9 +80,30 @@ class WorkerProcess:
         for listener in self._listeners:
             await worker.listen(listener)
 
-    def _report(self) -> dict[str, Any]:
-        worker = self._worker.report() if self._worker is not None else {}
-        return worker | {"reports_dropped": self._link.dropped}
+    def report(self) -> dict[str, Any]:
+        dropped = {"reports_dropped": self._link.dropped}
+        if self._worker is None:
+            return dropped
+        return self._worker.report() | dropped | {"counted": metering.take(self._worker)}
+
+    def confirmed(self, run: str, number: int) -> None:
+        if self._worker is not None:
+            self._worker.meters.confirm(run, number)
+            self._confirmed.set()
+
+    def control_is_new(self) -> None:
+        if self._worker is not None:
+            self._worker.meters.report_again()
+
+    async def _report_to_the_end(self) -> None:
+        """Twice: what was under way to control when the last exchange ended, and the rest."""
+        for _ in range(2):
+            self._confirmed.clear()
+            if not self._link.send_report():
+                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ASK_S):
+                    await self._confirmed.wait()
 
     def _report_regularly(self) -> None:
         self._link.send_report()
@@ -100,6 +128,13 @@ class WorkerProcess:
         if not drain.done():
             drain.cancel()
             await worker.drain(0)
+
+    def _tell_of_name(self, name: str, reason: str) -> None:
+        if reason:
+            message = f"The name {name} cannot be resolved: {reason}; its last addresses are used, if there are any."
+            self._link.send_event({"event": "name_unresolved", "level": "warning", "message": message, "name": name})
+        else:
+            self._link.send_event({"event": "name_resolved", "name": name})
 
     def _tell_bug(self, context: dict[str, Any]) -> None:
         """What the loop says of an exception that nobody caught."""

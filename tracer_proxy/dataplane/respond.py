@@ -6,7 +6,7 @@ from typing import Any
 
 from tracer_proxy.errors import Kind, ProxyError
 
-_RETRY_AFTER = (Kind.OVERLOADED, Kind.DRAINING)
+_RETRY_AFTER = (Kind.NO_ENDPOINT, Kind.POOL_FULL, Kind.OVERLOADED, Kind.DRAINING)
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 

@@ -90,7 +90,9 @@ class End(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self._ended = True
-        if all(end._ended for end in self._tunnel.ends) or not self._other.can_write_eof():
+        # TLS knows no connection that is open in one direction only.
+        one_way = self.transport.can_write_eof() and self._other.can_write_eof()
+        if all(end._ended for end in self._tunnel.ends) or not one_way:
             return False
         self._other.write_eof()
         return True

@@ -1,10 +1,13 @@
 """The side of an endpoint: one connection, serving one exchange at a time."""
 
 import asyncio
+import ssl
 from typing import TYPE_CHECKING, cast
 
+from tracer_proxy.dataplane import tls
 from tracer_proxy.errors import Kind
 from tracer_proxy.limits import PLANNED_HEAD_BYTES_MAX, WRITE_BUFFER_HIGH_BYTES, WRITE_BUFFER_LOW_BYTES
+from tracer_proxy.routing.circuit import Circuit
 from tracer_proxy.routing.pool import Endpoint
 from tracer_proxy.wire.fields import FieldReader
 from tracer_proxy.wire.head_buffer import HeadBuffer
@@ -17,7 +20,19 @@ if TYPE_CHECKING:
 
 
 class Upstream(asyncio.Protocol):
-    __slots__ = ("_answer", "_answer_rest", "endpoint", "exchange", "heads", "idle_until", "reused", "transport", "worker")
+    __slots__ = (
+        "_answer",
+        "_answer_rest",
+        "_circuit",
+        "endpoint",
+        "exchange",
+        "heads",
+        "idle_until",
+        "is_full",
+        "reused",
+        "transport",
+        "worker",
+    )
 
     def __init__(self, worker: "Worker", endpoint: Endpoint) -> None:
         self.worker = worker
@@ -26,6 +41,9 @@ class Upstream(asyncio.Protocol):
         self.exchange: Exchange | None = None
         self.heads = HeadBuffer(Kind.UPSTREAM_BROKEN)
         self.reused = False
+        self.is_full = False
+        """The endpoint reads more slowly than the client writes."""
+        self._circuit: Circuit | None = None
         self._answer: ResponseHead | None = None
         """The last answer with a length, and its head without that length."""
         self._answer_rest = b""
@@ -65,19 +83,33 @@ class Upstream(asyncio.Protocol):
             self.exchange.upstream_ended()
         return False
 
+    def join_circuit(self, circuit: Circuit) -> None:
+        """From here on it counts as one of the pool's connections, unless it has been lost already."""
+        if self in self.worker.upstreams:
+            self._circuit = circuit
+            circuit.connections += 1
+
+    def leave_circuit(self) -> None:
+        if self._circuit is not None:
+            self._circuit.connections -= 1
+            self._circuit = None
+
     def connection_lost(self, exc: Exception | None) -> None:
         self.worker.upstreams.discard(self)
+        self.leave_circuit()
         exchange = self.exchange
         if exchange is not None:
-            exchange.upstream_lost()
+            exchange.upstream_lost(tls.reason(exc) if isinstance(exc, ssl.SSLError) else "")
         else:
             self.worker.connections.forget(self)
 
     def pause_writing(self) -> None:
+        self.is_full = True
         if self.exchange is not None:
             self.exchange.upstream_is_full()
 
     def resume_writing(self) -> None:
+        self.is_full = False
         if self.exchange is not None:
             self.exchange.upstream_drained()
 
@@ -93,5 +125,6 @@ class Upstream(asyncio.Protocol):
         """Closes without a word to the exchange, which has had its answer or has given up."""
         self.exchange = None
         self.worker.connections.forget(self)
+        self.leave_circuit()
         if self.transport is not None:
             self.transport.abort()

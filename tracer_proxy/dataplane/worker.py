@@ -1,23 +1,27 @@
 """One process's data plane: its table, its connections, its listeners."""
 
 import asyncio
+import os
 import random
 import socket
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tracer_proxy.dataplane import metering
 from tracer_proxy.dataplane.clock import Clock
 from tracer_proxy.dataplane.connections import Connections
 from tracer_proxy.dataplane.downstream import Downstream
 from tracer_proxy.dataplane.ids import Ids
-from tracer_proxy.dataplane.settings import Settings
+from tracer_proxy.dataplane.settings import ListenerTls, Settings
+from tracer_proxy.dataplane.tls import CannotLoadFiles, ServerTls
 from tracer_proxy.dataplane.tunnel import Tunnel
 from tracer_proxy.dataplane.upstream import Upstream
-from tracer_proxy.errors import Kind, ProxyError
-from tracer_proxy.limits import DRAIN_SERVE_S, LISTEN_BACKLOG
+from tracer_proxy.errors import ProxyError
+from tracer_proxy.limits import DRAIN_SERVE_S, LISTEN_BACKLOG, TLS_CLOSE_S, TLS_HANDSHAKE_S
 from tracer_proxy.routing.pool import Dice, Endpoint
 from tracer_proxy.routing.table import Table
+from tracer_proxy.telemetry.catalogue import Shed
+from tracer_proxy.telemetry.deltas import Meters
 
 _DRAIN_LOOK_S = 0.02
 
@@ -39,7 +43,11 @@ class Worker:
         self.settings = settings or Settings()
         self.dice = dice
         self._tell = tell
-        self.clock = Clock(self.loop)
+        self.meters = Meters(f"{os.getpid()}-{os.urandom(4).hex()}")
+        metering.attach(table, self.meters)
+        self.resolver_failures_told = 0
+        """What the meters know of the resolver's count."""
+        self.clock = Clock(self.loop, self.meters.worker)
         self.ids = Ids()
         self.connections = Connections(self)
         self.downstreams: set[Downstream] = set()
@@ -49,27 +57,67 @@ class Worker:
         """Takes no new connections, and ends each one with its next answer."""
         self.draining = False
         """Refuses new requests, too."""
-        self.exchanges = 0
-        self.errors: Counter[Kind] = Counter()
+        self.exchanges_open = 0
+        """Those under way now."""
+        self.held_bytes = 0
+        """Of request bodies that wait, or are kept for another attempt."""
+        self.server_tls: ServerTls | None = None
+        """Made by the first listener that needs it."""
         self._servers: list[asyncio.Server] = []
         self.clock.start()
 
     async def listen(self, listener: socket.socket) -> None:
-        """Serves a socket that is bound; other processes may serve it too."""
-        make = self.loop.create_unix_server if listener.family == socket.AF_UNIX else self.loop.create_server
-        self._servers.append(await make(lambda: Downstream(self), sock=listener, backlog=LISTEN_BACKLOG))
+        """Serves a socket that is bound; other processes may serve it too.
+
+        TLS, if there is any, is for TCP: who reaches a Unix socket is settled by the permissions of its file.
+        """
+        if listener.family == socket.AF_UNIX:
+            server = await self.loop.create_unix_server(lambda: Downstream(self), sock=listener, backlog=LISTEN_BACKLOG)
+        else:
+            if self.settings.tls is not None and self.server_tls is None:
+                self.server_tls = ServerTls(self.settings.tls)
+            tls = self.server_tls
+            server = await self.loop.create_server(
+                lambda: Downstream(self),
+                sock=listener,
+                backlog=LISTEN_BACKLOG,
+                ssl=tls.context if tls else None,
+                ssl_handshake_timeout=TLS_HANDSHAKE_S if tls else None,
+                ssl_shutdown_timeout=TLS_CLOSE_S if tls else None,
+            )
+        self._servers.append(server)
 
     def take(self, table: Table, settings: Settings) -> None:
         """Routes by ``table`` from now on. Exchanges under way keep the one they began with, and nothing is closed."""
+        table.adopt(self.table)
+        metering.attach(table, self.meters)
         self.table, self.settings = table, settings
+        if self.server_tls is not None and settings.tls is not None:
+            self._reload_certificates(self.server_tls, settings.tls)
         for downstream in self.downstreams:
             downstream.judge_peer()
+        self.prepare_connections()
+
+    def _reload_certificates(self, server_tls: ServerTls, files: ListenerTls) -> None:
+        try:
+            server_tls.reload(files)
+        except CannotLoadFiles as error:
+            message = "the listener's new certificate cannot be loaded; the one before stays"
+            self.loop.call_exception_handler({"message": message, "exception": error})
+
+    def prepare_connections(self) -> None:
+        """Connections to endpoints that are no longer there end; what TLS needs is read before the first request does."""
+        self.connections.retain([endpoint for pool in self.table.pools.values() for endpoint in pool.endpoints])
 
     def failed(self, error: ProxyError, details: Mapping[str, str]) -> None:
         """``details`` say which exchange: trace id, route, lane, endpoint, as far as they were known."""
-        self.errors[error.kind] += 1
+        self.meters.worker.errors[error.kind] += 1
         if self._tell is not None:
             self._tell(error, details)
+
+    def shed(self, reason: Shed) -> None:
+        """New work was refused."""
+        self.meters.worker.shed[reason] += 1
 
     def hand_over(self, downstream: Downstream, upstream: Upstream) -> None:
         """Both connections become a tunnel's."""
@@ -80,13 +128,11 @@ class Worker:
     def report(self) -> dict[str, Any]:
         """What it holds at this moment and has counted so far, as JSON has it."""
         return {
-            "exchanges": self.exchanges,
             "under_way": self.under_way,
             "draining": self.leaving,
             "client_connections": len(self.downstreams),
             "tunnels": len(self.tunnels),
             "upstream_connections": {"all": len(self.upstreams), "idle": self.connections.idle_count},
-            "errors": dict(self.errors),
             "pools": {name: [_shown(endpoint) for endpoint in pool.endpoints] for name, pool in self.table.pools.items()},
         }
 

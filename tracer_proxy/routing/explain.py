@@ -48,14 +48,15 @@ def explain(table: Table, head: RequestHead, *, trusted: bool, new_trace_id: byt
     baggage = values.get(b"baggage", b"") if trusted else b""
     inbound = inbound_color(values) if trusted else b""
     decision = decide(table, route, head, context, baggage, inbound)
-    endpoint = decision.lane.pool.pick(dice)
+    picked = decision.lane.pool.pick(dice, decision.session_key)
+    endpoint = "none" if picked is None else str(picked)
     steps += [
         _session_step(decision, head, baggage, context),
         _color_step(table, decision, head, inbound),
         _lane_step(decision),
-        Step("endpoint", str(endpoint), (f"pool {decision.lane.pool.name}: {_listed(decision.lane.pool.endpoints)}",)),
+        Step("endpoint", endpoint, (f"pool {decision.lane.pool.name}: {_listed(decision.lane.pool.endpoints)}",)),
     ]
-    return Explanation(_answer(decision, head, context.trace_id, str(endpoint)), tuple(steps))
+    return Explanation(_answer(decision, head, context.trace_id, endpoint), tuple(steps))
 
 
 def _answer(decision: Decision, head: RequestHead, trace_id: bytes, endpoint: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from tracer_proxy.routing.bucket import BUCKETS
 from tracer_proxy.routing.pool import Pool
+from tracer_proxy.telemetry.meters import LaneMeter
 
 
 class Lane:
@@ -18,9 +19,10 @@ class Lane:
 
     ``paints`` is the colour for what lands here without one, or ``b""``; ``removed`` are lower-case names of headers that
     do not leave by this lane: those the pool sets itself, and ours where the route's egress holds them back.
+    ``failover`` are the same lane by other pools, in the order in which they stand in.
     """
 
-    __slots__ = ("colors", "name", "paints", "pool", "removed", "weight")
+    __slots__ = ("colors", "failover", "meter", "name", "paints", "pool", "removed", "weight")
 
     def __init__(
         self,
@@ -31,6 +33,7 @@ class Lane:
         colors: Sequence[str] = (),
         paints: str = "",
         removed: Iterable[bytes] = (),
+        failover: Sequence["Lane"] = (),
     ) -> None:
         self.name = name
         self.pool = pool
@@ -38,6 +41,9 @@ class Lane:
         self.colors = tuple(color.encode() for color in colors)
         self.paints = paints.encode()
         self.removed = frozenset(removed)
+        self.failover = tuple(failover)
+        self.meter: LaneMeter
+        """Given by whoever counts; stand-ins count at the lane they stand in for."""
 
 
 class Split:

@@ -3,6 +3,10 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
+from tracer_proxy.routing.circuit import Circuit, CircuitLimits
+from tracer_proxy.routing.tls import ClientTls
+from tracer_proxy.telemetry.meters import EndpointMeter
+
 Dice = Callable[[], float]
 """A random number in [0, 1)."""
 
@@ -10,9 +14,9 @@ Dice = Callable[[], float]
 class Endpoint:
     """One address of a pool. ``pending`` counts exchanges under way; balancing reads it, the data plane writes it."""
 
-    __slots__ = ("authority", "host", "path", "pending", "port", "tls")
+    __slots__ = ("authority", "host", "meter", "path", "pending", "port", "tls")
 
-    def __init__(self, host: str = "", port: int = 0, tls: bool = False, path: str = "") -> None:
+    def __init__(self, host: str = "", port: int = 0, tls: ClientTls | None = None, path: str = "") -> None:
         self.host = host
         self.port = port
         self.tls = tls
@@ -23,6 +27,8 @@ class Endpoint:
         self.authority = b"localhost" if path else (shown if port == default_port else f"{shown}:{port}").encode()
         """What the endpoint sees as ``Host``."""
         self.pending = 0
+        self.meter: EndpointMeter
+        """Given by whoever counts."""
 
     def __str__(self) -> str:
         scheme = "https" if self.tls else "http"
@@ -75,7 +81,17 @@ BALANCES: dict[str, type[Balance]] = {"round_robin": RoundRobin, "least_pending"
 class Pool:
     """``headers`` are set on every request to this pool in place of the caller's; ``keeps_host`` passes the caller's Host."""
 
-    __slots__ = ("_balance", "endpoints", "header_block", "header_names", "idle_s", "keeps_host", "name")
+    __slots__ = (
+        "_balance",
+        "circuit",
+        "endpoints",
+        "failure_statuses",
+        "header_block",
+        "header_names",
+        "idle_s",
+        "keeps_host",
+        "name",
+    )
 
     def __init__(
         self,
@@ -86,6 +102,7 @@ class Pool:
         headers: Sequence[tuple[str, str]] = (),
         keeps_host: bool = False,
         idle_s: float,
+        limits: CircuitLimits | None = None,
     ) -> None:
         self.name = name
         self.endpoints = tuple(endpoints)
@@ -94,7 +111,25 @@ class Pool:
         self.header_names = frozenset(name.lower().encode() for name, _ in headers)
         self.keeps_host = keeps_host
         self.idle_s = idle_s
+        self.circuit = Circuit(limits or CircuitLimits())
+        self.failure_statuses = frozenset((502, 503, 504))
 
-    def pick(self, dice: Dice) -> Endpoint:
+    def adopt(self, previous: "Pool") -> None:
+        """After a reload: endpoints that are still there stay themselves, with all that is counted on them."""
+        before = {(str(endpoint), endpoint.tls): endpoint for endpoint in previous.endpoints}
+        self.endpoints = tuple(before.get((str(endpoint), endpoint.tls), endpoint) for endpoint in self.endpoints)
+        self.circuit, limits = previous.circuit, self.circuit.limits
+        self.circuit.limits = limits
+
+    def pick(self, dice: Dice, key: bytes, tried: Sequence[Endpoint] = ()) -> Endpoint | None:
+        """``None`` when nobody is available; one that is not among ``tried`` if there is one."""
         endpoints = self.endpoints
+        if tried:
+            endpoints = tuple(endpoint for endpoint in endpoints if endpoint not in tried) or endpoints
         return endpoints[0] if len(endpoints) == 1 else self._balance.pick(endpoints, dice)
+
+    def succeeded(self, endpoint: Endpoint, seconds: float, now: float) -> None:
+        """An attempt went well; ``seconds`` from the request to the first byte of the answer."""
+
+    def failed(self, endpoint: Endpoint, now: float) -> None:
+        """An attempt failed, and the endpoint is to blame."""

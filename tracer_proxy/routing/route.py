@@ -9,6 +9,7 @@ from tracer_proxy.routing.bucket import seed
 from tracer_proxy.routing.color import Condition
 from tracer_proxy.routing.lane import Split
 from tracer_proxy.routing.matcher import Matcher
+from tracer_proxy.routing.retry import Budget, RetryPolicy
 from tracer_proxy.routing.session import Rung
 from tracer_proxy.wire.request import RequestHead
 
@@ -78,10 +79,14 @@ class Route:
     """``openai``, ``anthropic`` or ``gemini`` on ``llm`` routes: their errors are told in the provider's shape too."""
     timeouts: Timeouts = Timeouts()
     request_body_max: int | None = REQUEST_BODY_BYTES_MAX
+    retries: RetryPolicy = field(default_factory=RetryPolicy)
     seed: int = field(init=False)
+    budget: Budget = field(init=False)
+    """The one thing here that changes: what is left for retries."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "seed", seed(self.name))
+        object.__setattr__(self, "budget", Budget(self.retries.budget))
 
     def path_out(self, path: bytes) -> bytes:
         if self.rewrite is None or path == b"*":

@@ -45,7 +45,8 @@ class Table:
         fields_max: int = HEAD_FIELDS_MAX,
     ) -> None:
         self.routes = tuple(routes)
-        self.pools: Mapping[str, Pool] = {lane.pool.name: lane.pool for route in routes for lane in route.split.lanes}
+        lanes = [each for route in routes for lane in route.split.lanes for each in (lane, *lane.failover)]
+        self.pools: Mapping[str, Pool] = {lane.pool.name: lane.pool for lane in lanes}
         self.color_rules = tuple(color_rules)
         self.injector = injector
         self.sample_threshold = sample_threshold
@@ -57,7 +58,7 @@ class Table:
         self.repeats = Repeats(varying)
         watched = {AGENT_ID, b"max-forwards", *watched, *varying}
         self.request_fields = FieldReader(Kind.MALFORMED, self.taken, watched, fields_max=fields_max)
-        self.response_fields = FieldReader(Kind.UPSTREAM_BROKEN, (b"x-trace-id-ext",))
+        self.response_fields = FieldReader(Kind.UPSTREAM_BROKEN, (b"x-trace-id-ext",), (b"retry-after",))
         self._exact: dict[bytes, list[tuple[int, Route]]] = {}
         self._prefix: dict[bytes, list[tuple[int, Route]]] = {}
         self._any_path: list[tuple[int, Route]] = []
@@ -71,6 +72,16 @@ class Table:
                 self._prefix.setdefault(match.prefix.rstrip(b"/"), []).append(entry)
             else:
                 self._any_path.append(entry)
+
+    def adopt(self, previous: "Table") -> None:
+        """Takes over what ``previous`` has seen: counts that exchanges under way will take back, and how endpoints did."""
+        for name, pool in self.pools.items():
+            if name in previous.pools:
+                pool.adopt(previous.pools[name])
+        budgets = {route.name: route.budget for route in previous.routes}
+        for route in self.routes:
+            if route.name in budgets:
+                route.budget.adopt(budgets[route.name])
 
     def find(self, head: RequestHead) -> Route | None:
         """The first route of the file that matches."""

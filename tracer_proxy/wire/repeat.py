@@ -5,9 +5,13 @@ taken out; anything else stays in what has to come again, and such a head is the
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from struct import Struct
 
 from tracer_proxy.limits import LENGTH_DIGITS_MAX
+
+_VISIBLE = bytes(range(0x21, 0x7F))
+_END = b"\r\n\r\n"
 
 Rest = tuple[bytes, ...]
 """A head without the values that were taken out: text, line start with a name, text, and so on."""
@@ -28,6 +32,42 @@ class Repeats:
         values = pieces[2::3]
         del pieces[2::3]
         return tuple(pieces), values
+
+
+class Layout:
+    """Knows a head again whose values are as long as they were: everything then stands where it stood.
+
+    That is the everyday case, and looking in places is much cheaper than looking for places, the head's end included.
+    """
+
+    __slots__ = ("_fixed", "_unpack", "size")
+
+    def __init__(self, fixed: Sequence[bytes], sizes: Sequence[int]) -> None:
+        """``fixed`` is what stands before, between and behind values of these ``sizes``, the final empty line included."""
+        lengths = [len(fixed[0])]
+        for size, text in zip(sizes, fixed[1:], strict=True):
+            lengths += (size, len(text))
+        self._fixed = tuple(fixed)
+        # One call that cuts at all places at once.
+        layout = Struct("".join([f"{length}s" for length in lengths]))
+        self._unpack = layout.unpack_from
+        self.size = layout.size
+
+    def values(self, data: bytes) -> tuple[bytes, ...] | None:
+        """The values in a head that ``data`` begins with; ``None`` if it is another one."""
+        if len(data) < self.size:
+            return None
+        pieces: tuple[bytes, ...] = self._unpack(data)
+        if pieces[::2] != self._fixed:
+            return None
+        values = pieces[1::2]
+        return None if b"".join(values).translate(None, _VISIBLE) else values
+
+
+def request_layout(rest: Rest, values: Sequence[bytes]) -> Layout:
+    """The layout of a head that was taken apart into these."""
+    texts = [text + start for text, start in zip(rest[:-1:2], rest[1::2], strict=True)]
+    return Layout((*texts, rest[-1] + _END), [len(value) for value in values])
 
 
 def names_in(rest: Rest) -> list[bytes]:

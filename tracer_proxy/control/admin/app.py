@@ -16,6 +16,7 @@ from tracer_proxy.control.question import Question, WrongQuestion
 from tracer_proxy.control.weights import WrongWeights, checked
 from tracer_proxy.errors import ProxyError
 from tracer_proxy.limits import ADMIN_BODY_BYTES_MAX
+from tracer_proxy.telemetry.exposition import exposition
 
 if TYPE_CHECKING:
     from tracer_proxy.control.main import Control, Outcome
@@ -27,6 +28,7 @@ class Admin:
         app = web.Application(middlewares=[self._guarded], client_max_size=ADMIN_BODY_BYTES_MAX)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/api/status", self._status)
         app.router.add_get("/api/routes", self._routes)
         app.router.add_get("/api/pools", self._pools)
@@ -61,17 +63,14 @@ class Admin:
         return web.json_response({"status": "alive"})
 
     async def _readyz(self, request: web.Request) -> web.Response:
-        control = self._control
-        wanted, ready = control.in_force.config.proxy.workers, control.workers.current_count
-        loops = {each["name"]: each["crash_loop"] for each in control.processes if "crash_loop" in each}
-        if control.draining:
-            told = "draining"
-        elif not ready:
-            told = "no worker is ready"
-        else:
-            told = "degraded" if ready < wanted or loops else "ready"
-        body = {"status": told, "workers": {"wanted": wanted, "ready": ready}, "crash_loops": loops}
-        return web.json_response(body, status=200 if told in ("ready", "degraded") else 503)
+        readiness = self._control.readiness()
+        return web.json_response(readiness.shown(), status=200 if readiness.is_ready else 503)
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        await self._control.workers.reports()
+        self._control.set_gauges()
+        body, content_type = exposition(self._control.totals, request.headers.get("accept", ""))
+        return web.Response(body=body, headers={"content-type": content_type})
 
     async def _status(self, request: web.Request) -> web.Response:
         control = self._control
@@ -87,6 +86,7 @@ class Admin:
                 "last_reload": {"at": reload.at, "error": reload.error or None} if reload.at else None,
                 "reloads": {"succeeded": reload.succeeded, "failed": reload.failed},
                 **views.sums(await control.workers.reports()),
+                **views.counts(control.totals),
             }
         )
 

@@ -7,6 +7,8 @@ from tracer_proxy.control.workers import Report
 from tracer_proxy.routing.pool import Pool
 from tracer_proxy.routing.route import Route
 from tracer_proxy.routing.table import Table
+from tracer_proxy.telemetry import catalogue
+from tracer_proxy.telemetry.totals import Totals
 
 Pending = Mapping[tuple[str, str], int]
 """Exchanges under way by pool and endpoint, over all workers."""
@@ -66,19 +68,22 @@ def _pool(pool: Pool, reports: Sequence[Report]) -> dict[str, Any]:
 
 
 def sums(reports: Sequence[Report]) -> dict[str, Any]:
-    """What all workers hold together."""
-    errors: dict[str, int] = {}
-    for report in reports:
-        for kind, count in report.get("errors", {}).items():
-            errors[kind] = errors.get(kind, 0) + count
+    """What all workers hold together at this moment."""
     upstream = [report.get("upstream_connections", {}) for report in reports]
     return {
-        **{name: _sum(reports, name) for name in ("exchanges", "under_way", "client_connections", "tunnels")},
+        **{name: _sum(reports, name) for name in ("under_way", "client_connections", "tunnels")},
         "upstream_connections": {name: sum(each.get(name, 0) for each in upstream) for name in ("all", "idle")},
-        "errors": errors,
         "reports_dropped": _sum(reports, "reports_dropped"),
     }
 
 
 def _sum(reports: Sequence[Report], name: str) -> int:
     return sum(report.get(name, 0) for report in reports)
+
+
+def counts(totals: Totals) -> dict[str, Any]:
+    """What all workers have counted so far, those that are no more included."""
+    return {
+        "exchanges": totals.sum(catalogue.EXCHANGES),
+        "errors": {kind: count for (kind,), count in totals.of(catalogue.ERRORS) if count},
+    }

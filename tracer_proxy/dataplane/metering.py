@@ -1,0 +1,49 @@
+"""Meters where the hot path counts: at lanes, endpoints and the worker."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from tracer_proxy.routing.lane import Lane
+from tracer_proxy.routing.pool import Endpoint
+from tracer_proxy.routing.table import Table
+from tracer_proxy.telemetry.deltas import Delta, Meters
+from tracer_proxy.telemetry.meters import Standing
+
+if TYPE_CHECKING:
+    from tracer_proxy.dataplane.worker import Worker
+
+
+def attach(table: Table, meters: Meters) -> None:
+    """Gives every lane and endpoint of a new table its meter; those of the same names go on counting where they were."""
+    lanes = [(route.name, lane) for route in table.routes for lane in route.split.lanes]
+    endpoints = [(name, endpoint) for name, pool in table.pools.items() for endpoint in pool.endpoints]
+    colors = [rule.color for rule in table.color_rules]
+    colors += [color for _, lane in lanes for color in (*lane.colors, lane.paints)]
+    meters.load([(route, lane.name) for route, lane in lanes], [(pool, str(endpoint)) for pool, endpoint in endpoints], colors)
+    for route, lane in lanes:
+        for each in _with_stand_ins(lane):
+            each.meter = meters.lane(route, lane.name)
+    for pool, endpoint in endpoints:
+        endpoint.meter = meters.endpoint(pool, str(endpoint))
+
+
+def _with_stand_ins(lane: Lane) -> Iterator[Lane]:
+    yield lane
+    yield from lane.failover
+
+
+def take(worker: "Worker") -> Delta:
+    """What has been counted and not been confirmed, with how things stand now."""
+    meter = worker.meters.worker
+    meter.connections_open = len(worker.downstreams)
+    meter.exchanges_under_way = worker.exchanges_open
+    meter.tunnels_open = len(worker.tunnels)
+    meter.resolver_failures += worker.connections.resolver.failures - worker.resolver_failures_told
+    worker.resolver_failures_told = worker.connections.resolver.failures
+    connected: Counter[Endpoint] = Counter(upstream.endpoint for upstream in worker.upstreams)
+    for pool in worker.table.pools.values():
+        for endpoint in pool.endpoints:
+            idle = worker.connections.idle_at(endpoint)
+            endpoint.meter.standing = Standing(endpoint.pending, connected[endpoint] - idle, idle, "healthy")
+    return worker.meters.take()
