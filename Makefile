@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help setup demo test lint bench lock clean
+.PHONY: help setup demo test lint bench soak lock clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -33,6 +33,10 @@ lint: $(READY)  ## ruff, mypy --strict, import-linter
 
 bench: $(READY)  ## compare with nginx, HAProxy and an aiohttp proxy on this machine
 	@$(BIN)/python -m bench
+
+soak: $(READY)  ## ten minutes of mixed load with injected faults, then reloads under load
+	@$(BIN)/python -m soak mixed --minutes 10
+	@$(BIN)/python -m soak reloads
 
 lock: $(READY)  ## refresh requirements/dev.lock from the ranges in pyproject.toml
 	@$(BIN)/python -m pip install --quiet pip-tools

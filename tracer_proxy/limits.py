@@ -120,6 +120,8 @@ LATENCY_S_MAX = 60.0
 # Waits in seconds. The defaults fit LLM calls: minutes until the first byte, never a limit on the whole of a stream.
 CLOCK_TICK_S = 0.1
 """How coarse every time limit is."""
+CLOCK_PAUSE_S = 0.5
+"""A tick that is later than this tells of a pause of the whole process, which counts against nobody's time limit."""
 HEAD_S = 10.0
 CLIENT_IDLE_S = 75.0
 UPSTREAM_IDLE_S = 4.0
@@ -247,6 +249,7 @@ assert EJECTION_COOLDOWN_S <= EJECTION_COOLDOWN_MAX_S
 assert CLOCK_TICK_S <= HEALTH_LOOK_S < PROBE_INTERVAL_S
 assert LINK_RECONNECT_S < REPORT_INTERVAL_S
 assert RESTART_DELAY_S < RESTART_DELAY_S_MAX
+assert CLOCK_TICK_S < CLOCK_PAUSE_S
 assert min(HEAD_S, CONNECT_S, UPSTREAM_IDLE_S, LINGER_S) > CLOCK_TICK_S
 assert max(DNS_LOOKUP_S, DNS_STALE_WAIT_S, DIAL_STAGGER_S) < CONNECT_S
 assert TLS_CLOSE_S > BODY_IDLE_S

@@ -33,9 +33,17 @@ class Child:
     def has_ended(self, how: str, now: float) -> float:
         """Returns after how many seconds to start it again: at once, unless it died young."""
         self.young_deaths = self.young_deaths + 1 if now - self.started < YOUNG_S else 0
-        delay = min(RESTART_DELAY_S * 2 ** (self.young_deaths - 1), RESTART_DELAY_S_MAX) if self.young_deaths else 0.0
         self.pid, self.last_exit = 0, how
         self.restarts += 1
+        return self._delay(now)
+
+    def could_not_start(self, now: float) -> float:
+        """Returns after how many seconds to try again."""
+        self.young_deaths += 1
+        return self._delay(now)
+
+    def _delay(self, now: float) -> float:
+        delay = min(RESTART_DELAY_S * 2 ** (self.young_deaths - 1), RESTART_DELAY_S_MAX) if self.young_deaths else 0.0
         self.restart_at = now + delay
         return delay
 

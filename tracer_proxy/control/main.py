@@ -30,7 +30,7 @@ from tracer_proxy.control.events import Events
 from tracer_proxy.control.readiness import Readiness
 from tracer_proxy.control.state import LastReload, State
 from tracer_proxy.control.supervisor import Birth
-from tracer_proxy.control.watch import changes
+from tracer_proxy.control.watch import changes, fingerprint
 from tracer_proxy.control.weights import Weights
 from tracer_proxy.control.workers import Workers
 from tracer_proxy.dataplane.tasks import spawn
@@ -145,10 +145,16 @@ class Control:
     # Reload.
 
     async def _watch(self) -> None:
+        # Taken before the file is read, so that a change in between is not missed.
+        seen = fingerprint(self._files())
         if await asyncio.to_thread(_text_or_empty, self._birth.path) != self.in_force.text:
             await self.reload()
-        async for _ in changes(lambda: {self._birth.path, *watched_files(self.in_force.config)}):
+        async for _ in changes(self._files, seen):
             await self.reload()
+
+    def _files(self) -> set[Path]:
+        """Whose changes mean a reload."""
+        return {self._birth.path, *watched_files(self.in_force.config)}
 
     async def reload(self) -> Outcome:
         """Puts the file into force, or leaves all as it is and says what is wrong with it."""
@@ -219,7 +225,12 @@ class Control:
         self.state.text = self.in_force.text
         self.state.totals = self.totals.dump()
         self.state.overrides = {route: dict(weights) for route, weights in self.in_force.overrides.items()}
-        file = self.state.to_file()
+        try:
+            file = self.state.to_file()
+        except OSError as error:
+            message = f"What a restarted control must know could not be written: {error.strerror}. It is, with the next change."
+            self.events.write("state_not_kept", "warning", message)
+            return
         messages.send(self._birth.link, {"do": "keep"}, [file])
         os.close(file)
 

@@ -33,10 +33,14 @@ class State:
     """Of all that was counted so far."""
 
     def to_file(self) -> int:
-        """A new file in memory, so that a half-written one is never found."""
+        """A new file in memory, so that a half-written one is never found. Raises ``OSError`` when there is no room for it."""
         descriptor = os.memfd_create("tracer-proxy-state", os.MFD_CLOEXEC)
-        with open(descriptor, "wb", closefd=False) as file:
-            file.write(json.dumps(asdict(self)).encode())
+        try:
+            with open(descriptor, "wb", closefd=False) as file:
+                file.write(json.dumps(asdict(self)).encode())
+        except OSError:
+            os.close(descriptor)
+            raise
         return descriptor
 
     @classmethod

@@ -143,19 +143,29 @@ class Supervisor:
             self._end()
 
     def _start(self, child: Child) -> None:
+        try:
+            self._fork(child)
+        except OSError as error:
+            # No descriptors, processes or memory left: it must not die of it, for all others would die with it.
+            delay = child.could_not_start(time.monotonic())
+            message = f"The process {child.name} could not be started ({error.strerror}); it is tried again in {delay:g} s."
+            self._events.write("process_not_started", "error", message, process=child.name)
+        self._tell_processes()
+
+    def _fork(self, child: Child) -> None:
         main = {"control": self._control_main, "mocks": self._mocks_main, "worker": self._worker_main}[child.role]
         if child is self._control:
             self._link_to_control()
         child.begins(fork(f"tp-{child.role}", partial(main, child.number)), time.monotonic())
         if child is self._control:
             self._control_end.close()
-        self._tell_processes()
 
     def _link_to_control(self) -> None:
+        link, self._control_end = messages.pair()
         if self._link is not None:
             self._selector.unregister(self._link)
             self._link.close()
-        self._link, self._control_end = messages.pair()
+        self._link = link
         self._link.setblocking(False)
         self._selector.register(self._link, selectors.EVENT_READ, self._on_message)
 
@@ -212,7 +222,7 @@ class Supervisor:
         elif do == "run":
             self._run(**message)
         elif do == "keep":
-            self._keep(files[0])
+            self._keep(files)
         elif do == "drain" and not self._stopping:
             self._stop()
 
@@ -247,10 +257,12 @@ class Supervisor:
                 _signal(child.pid, signal.SIGUSR1)
         self._tell_processes()
 
-    def _keep(self, state: int) -> None:
-        if self._state >= 0:
-            os.close(self._state)
-        self._state = state
+    def _keep(self, files: list[int]) -> None:
+        """The system leaves the file out where no descriptor is left for it; then the state before stays."""
+        if files:
+            if self._state >= 0:
+                os.close(self._state)
+            self._state = files[0]
 
     def _tell_processes(self) -> None:
         if self._link is not None:

@@ -4,6 +4,7 @@ Folders are watched as well as files, because a rename replaces what was watched
 at anyway, for there are mounts that tell of nothing.
 """
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from pathlib import Path
@@ -13,11 +14,25 @@ from watchfiles import awatch
 from tracer_proxy.limits import CONFIG_LOOK_S, CONFIG_SETTLE_S
 
 
-async def changes(files: Callable[[], Collection[Path]]) -> AsyncIterator[None]:
-    """Yields whenever the content of a file is another one than before. ``files`` is asked again after each change."""
-    seen = fingerprint(files())
+async def changes(files: Callable[[], Collection[Path]], seen: list[bytes] | None = None) -> AsyncIterator[None]:
+    """Yields whenever the content of a file is another one than before. ``files`` is asked again after each change.
+
+    ``seen`` is a ``fingerprint`` from before, when the files may have changed since they were read.
+    """
+    seen = fingerprint(files()) if seen is None else seen
     while True:
         watched = files()
+        async for _ in _occasions(watched):
+            found = fingerprint(watched)
+            if found != seen:
+                seen = found
+                yield
+                break
+
+
+async def _occasions(watched: Collection[Path]) -> AsyncIterator[None]:
+    """To look: when the system tells of a change, and every few seconds."""
+    try:
         async for _ in awatch(
             *_places(watched),
             debounce=round(CONFIG_SETTLE_S * 1000),
@@ -26,11 +41,11 @@ async def changes(files: Callable[[], Collection[Path]]) -> AsyncIterator[None]:
             recursive=False,
             ignore_permission_denied=True,
         ):
-            found = fingerprint(watched)
-            if found != seen:
-                seen = found
-                yield
-                break
+            yield
+    except (OSError, RuntimeError):
+        # No watches or descriptors left, or a folder has gone this moment: look without being told, then try again.
+        await asyncio.sleep(CONFIG_LOOK_S)
+        yield
 
 
 def _places(files: Collection[Path]) -> set[Path]:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from tracer_proxy.limits import CLOCK_TICK_S
+from tracer_proxy.limits import CLOCK_PAUSE_S, CLOCK_TICK_S
 from tracer_proxy.telemetry.meters import WorkerMeter
 
 NEVER = float("inf")
@@ -46,10 +46,18 @@ class Clock:
         now = self.now = time.monotonic()
         self._meter.ticked(now - before - CLOCK_TICK_S)
         self.start()
+        if now - before > CLOCK_PAUSE_S:
+            self._make_up_for(now - before)
         for waiting in [waiting for waiting in self.waiting if waiting.deadline <= now]:
             self._call(waiting.expired)
         for look in self.each_tick:
             self._call(look)
+
+    def _make_up_for(self, pause_s: float) -> None:
+        """The process stood still: stopped, or on a machine that slept. What came meanwhile has not been read yet, so that
+        nobody can be blamed for silence."""
+        for waiting in self.waiting:
+            waiting.deadline += pause_s
 
     def _call(self, callback: Callable[[], None]) -> None:
         """One that fails must not take the time limits of all others with it."""

@@ -3,7 +3,9 @@
 import asyncio
 import gc
 import json
+import os
 import resource
+import select
 import signal
 import sys
 import traceback
@@ -140,8 +142,14 @@ class WorkerProcess:
         trace = "".join(traceback.format_exception(exception)) if isinstance(exception, BaseException) else ""
         told = {"event": "bug", "level": "error", "message": str(context.get("message", "")), "traceback": trace}
         if not self._link.send_event(told):
-            with suppress(OSError):
-                sys.stderr.write(json.dumps(told) + "\n")
+            say_without_waiting(json.dumps(told))
+
+
+def say_without_waiting(line: str) -> None:
+    """To stderr, if that takes it now: a log that nobody reads must not stop traffic. What is too long is cut off."""
+    with suppress(OSError):
+        if select.select([], [sys.stderr], [], 0)[1]:
+            os.write(sys.stderr.fileno(), f"{line[: select.PIPE_BUF // 4 - 1]}\n".encode())
 
 
 def _raise_descriptor_limit() -> None:
