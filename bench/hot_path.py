@@ -179,6 +179,8 @@ def _count_instructions(scenario: str, routes: int, exchanges: int) -> int:
     if valgrind is None:
         raise BenchError("valgrind is not installed; it counts the instructions.")
     counts = []
+    # Once without counting: the first run after a change also compiles and writes what changed.
+    asyncio.run(_serve(scenario, routes, 1))
     for number in (exchanges, 2 * exchanges):
         command = [valgrind, "--tool=callgrind", "--callgrind-out-file=/dev/null", sys.executable, "-m", "bench.hot_path"]
         command += ["--only", scenario, "--routes", str(routes), "--serve", str(number)]

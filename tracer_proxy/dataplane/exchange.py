@@ -109,10 +109,10 @@ class Exchange:
         ids = self.worker.ids
         context = extract(fields) if fields else None
         if context is None:
-            context = new_trace(ids.take(32), sampling_hint(fields), external_id(fields)) if fields else new_trace(ids.take(32))
+            context = new_trace(ids.trace(), sampling_hint(fields), external_id(fields)) if fields else new_trace(ids.trace())
         self.context = context
         self.trace_id = context.trace_id
-        self.span_id = ids.take(16)
+        self.span_id = ids.span()
         sampled = context.sampled
         self.sampled = ratio_sampled(context.trace_id, self.table.sample_threshold) if sampled is None else sampled
 
