@@ -261,18 +261,17 @@ class Exchange:
         assert self.upstream is not None
         self._replayable = False
         while True:
-            found = self.upstream.heads.feed(data)
+            found = self.upstream.read_answer(data, self.table.response_fields, self.head.method)
             if found is None:
                 return
-            answer = self.upstream.read_answer(found[0], self.table.response_fields, self.head.method)
+            answer, data = found
             if answer.status >= 200:
-                self._start_answer(answer, found[1])
+                self._start_answer(answer, data)
                 return
             if answer.status == 101:
-                self._switch_protocols(answer, found[1])
+                self._switch_protocols(answer, data)
                 return
             self._pass_interim(answer)
-            data = found[1]
             if not data:
                 return
 
