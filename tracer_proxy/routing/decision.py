@@ -1,7 +1,6 @@
 """From a request to a lane: route, session key, colour, lane. The same code serves the hot path and ``explain``."""
 
 from tracer_proxy.context.trace import TraceContext
-from tracer_proxy.routing.bucket import bucket
 from tracer_proxy.routing.lane import Lane
 from tracer_proxy.routing.route import Route
 from tracer_proxy.routing.session import Rung, find_session
@@ -49,7 +48,7 @@ def decide(
         decision.lane = split.baseline if lane is None else lane
         decision.fell_back = lane is None
     else:
-        decision.lane = lane = split.owner(bucket(key, route.seed)) if len(split.lanes) > 1 else split.lanes[0]
+        decision.lane = lane = split.lane_of(key, route.seed)
         if lane.paints:
             decision.color, decision.color_source = lane.paints, "lane"
     return decision
