@@ -47,18 +47,17 @@ SCENARIOS = {
 }
 
 
-class SilentTransport:
-    """Takes everything and does nothing, by functions written in C: uvloop's transport is no Python either."""
+class SilentTransport(deque[bytes]):
+    """Takes everything and does nothing, by methods written in C: uvloop's transport is no Python either."""
+
+    __slots__ = ()
+    family = AF_INET
+    write = deque.append
+    pause_reading = resume_reading = abort = close = deque.clear
+    is_closing = get_write_buffer_size = is_reading = deque.__len__
 
     def __init__(self) -> None:
-        self.written: deque[bytes] = deque(maxlen=1)
-        nothing: list[object] = []
-        self.write = self.written.append
-        self.pause_reading = self.resume_reading = self.abort = self.close = nothing.clear
-        self.is_closing = self.get_write_buffer_size = nothing.__len__
-        self.is_reading = self.written.__len__
-
-    family = AF_INET
+        super().__init__(maxlen=0)
 
     def set_write_buffer_limits(self, high: int, low: int) -> None:
         pass

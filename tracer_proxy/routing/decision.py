@@ -11,7 +11,7 @@ from tracer_proxy.wire.request import RequestHead
 class Decision:
     """Where an exchange goes, and why. ``fell_back`` means that no lane serves its colour and the baseline stands in."""
 
-    __slots__ = ("color", "color_source", "fell_back", "lane", "route", "rung", "session_key")
+    __slots__ = ("color", "color_source", "fell_back", "hangs_on_trace", "lane", "route", "rung", "session_key")
 
     def __init__(self, route: Route, session_key: bytes, rung: Rung) -> None:
         self.route = route
@@ -22,11 +22,8 @@ class Decision:
         """``inbound``, ``rule N`` (from 1), ``lane`` or ``none``."""
         self.lane: Lane = route.split.baseline
         self.fell_back = False
-
-    @property
-    def hangs_on_trace(self) -> bool:
+        self.hangs_on_trace = rung is route.ladder[-1]
         """The session is the trace: another exchange with the same head may go elsewhere."""
-        return self.rung is self.route.ladder[-1]
 
 
 def decide(

@@ -55,7 +55,8 @@ class Layout:
         """The values in a head that ``data`` begins with; ``None`` if it is another one."""
         if len(data) < self.size:
             return None
-        pieces: tuple[bytes, ...] = self._unpack(data)
+        unpack = self._unpack
+        pieces: tuple[bytes, ...] = unpack(data)
         if pieces[::2] != self._fixed:
             return None
         values = pieces[1::2]
