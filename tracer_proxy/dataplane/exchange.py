@@ -88,7 +88,6 @@ class Exchange:
     def begin(self, rest: bytes) -> None:
         """``rest`` is what came behind the head."""
         self.worker.exchanges += 1
-        self.downstream.deadline = NEVER
         self._join_trace()
         if self.request_done and rest:
             self.downstream.give_back(rest)
@@ -126,8 +125,8 @@ class Exchange:
             if not decision.hangs_on_trace:
                 plan.decision = decision
         self.decision = decision
-        self.endpoint = decision.lane.pool.pick(self.worker.dice)
-        self.endpoint.pending += 1
+        self.endpoint = endpoint = decision.lane.pool.pick(self.worker.dice)
+        endpoint.pending += 1
 
     def _no_route(self) -> ProxyError:
         asked = f"{self.head.method.decode()} {self.head.path[:SHOWN_PATH_BYTES_MAX].decode()}"
@@ -163,6 +162,7 @@ class Exchange:
             self._dial(self.endpoint)
 
     def _dial(self, endpoint: Endpoint) -> None:
+        self.downstream.deadline = NEVER
         if not self.request_done:
             self.downstream.transport.pause_reading()
         spawn(self._dial_and_dispatch(endpoint), f"dial {endpoint}")
@@ -199,8 +199,9 @@ class Exchange:
     def _dispatch(self, upstream: "Upstream") -> None:
         self.upstream = upstream
         upstream.exchange = self
-        assert upstream.transport is not None
-        upstream.transport.write(departure.request(self, self._outbox))
+        transport = upstream.transport
+        assert transport is not None
+        transport.write(departure.request(self, self._outbox))
         if not (self._replayable and upstream.reused):
             self._replayable = False
             self._outbox = b""

@@ -125,8 +125,9 @@ class Plan:
         self.values = values
         for name, place in self._traced:
             self.trace_fields[name] = values[place]
-        if self._length_place is not None:
-            self.head.length = content_length(values[self._length_place], _MALFORMED, LENGTH_DIGITS_MAX)
+        place_of_length = self._length_place
+        if place_of_length is not None:
+            self.head.length = content_length(values[place_of_length], _MALFORMED, LENGTH_DIGITS_MAX)
         if self._sessions:
             self.decision = None
             for name, place in self._sessions:
