@@ -91,6 +91,10 @@ YOUNG_S = 5.0
 """A process that dies before this age has died young."""
 KILL_S = 2.0
 """What a process gets beyond its time to end before it is killed."""
+CONTROL_ALIVE_S = 1.0
+"""How often control says that it is alive."""
+CONTROL_SILENCE_S = 30.0
+"""A control that has not said so for this long hangs, and is killed and replaced."""
 RETIRE_S = 3600.0
 """How long a worker that is one too many may go on with its exchanges."""
 CONFIG_LOOK_S = 2.0
@@ -247,6 +251,7 @@ DEMO_STOP_S = 3.0
 assert WRITE_BUFFER_LOW_BYTES < WRITE_BUFFER_HIGH_BYTES
 assert EJECTION_COOLDOWN_S <= EJECTION_COOLDOWN_MAX_S
 assert CLOCK_TICK_S <= HEALTH_LOOK_S < PROBE_INTERVAL_S
+assert CONTROL_ALIVE_S < CONTROL_SILENCE_S
 assert LINK_RECONNECT_S < REPORT_INTERVAL_S
 assert RESTART_DELAY_S < RESTART_DELAY_S_MAX
 assert CLOCK_TICK_S < CLOCK_PAUSE_S

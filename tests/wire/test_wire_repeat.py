@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from wire_cases import request_reader
 
 from tracer_proxy.errors import ProxyError
-from tracer_proxy.limits import LENGTH_DIGITS_MAX
-from tracer_proxy.wire.repeat import Repeats, Rest, names_in, take_length
+from tracer_proxy.wire.repeat import Repeats, Rest, answer_layout, names_in, request_layout
 from tracer_proxy.wire.request import read_request
 
 HEAD = b"POST / HTTP/1.1\r\nHost: t\r\n"
@@ -107,21 +106,39 @@ def test_same_rest_means_the_same(lines: list[tuple[bytes, bytes, bytes]], first
         assert getattr(other, name) == getattr(head, name)
 
 
-def test_length_is_taken_out_of_an_answer() -> None:
-    assert take_length(HEAD + b"Content-Length: 15\r\nA: b") == (HEAD + b"Content-Length: \r\nA: b", b"15")
-    assert take_length(HEAD + b"content-length: 007") == (HEAD + b"content-length: ", b"007")
-    assert take_length(HEAD + b"CONTENT-LENGTH: 5") == (HEAD + b"CONTENT-LENGTH: 5", b"")
+@given(LINES, FIRST)
+def test_a_layout_finds_what_taking_apart_finds_or_nothing(lines: list[tuple[bytes, bytes, bytes]], first: bytes) -> None:
+    one, two = (b"\r\n".join((first, b"Host: t", *(line[0] + line[choice] for line in lines))) for choice in (1, 2))
+    rest, values = REPEATS.take_apart(one)
+    layout = request_layout(rest, values)
+    assert layout.size == len(one) + 4
+    assert layout.values(one + b"\r\n\r\nmore") == tuple(values)
+    assert layout.values(one + b"\r\n\r") is None
+    other_rest, other_values = REPEATS.take_apart(two)
+    same = rest == other_rest and list(map(len, values)) == list(map(len, other_values))
+    assert layout.values(two + b"\r\n\r\n") == (tuple(other_values) if same else None)
+
+
+@pytest.mark.parametrize("value", [b"\r\nA: b", b"a b c ", b"a\x00bcde", b"abcde\xe9"])
+def test_a_layout_takes_no_value_that_would_not_be_taken_out(value: bytes) -> None:
+    rest, values = REPEATS.take_apart(HEAD + b"x-watched: abcdef\r\nY: z")
+    layout = request_layout(rest, values)
+    assert layout.values(HEAD + b"x-watched: ghijkl\r\nY: z\r\n\r\n") == (b"ghijkl",)
+    assert layout.values(HEAD + b"x-watched: " + value + b"\r\nY: z\r\n\r\n") is None
+
+
+@pytest.mark.parametrize("name", [b"Content-Length: ", b"content-length: "])
+def test_length_is_taken_out_of_an_answer(name: bytes) -> None:
+    layout = answer_layout(HEAD + name + b"15\r\nA: b", b"15")
+    assert layout is not None
+    assert layout.values(HEAD + name + b"27\r\nA: b\r\n\r\nbody") == (b"27",)
+    assert layout.values(HEAD + name + b"127\r\nA: b\r\n\r\nbody") is None
+    assert layout.values(HEAD + name + b"15\r\nA: c\r\n\r\nbody") is None
 
 
 @pytest.mark.parametrize(
-    "value", [b"", b" 5", b"5 ", b"+5", b"5, 5", b"\xb2", b"5\n", b"5\r", b"1" + b"0" * LENGTH_DIGITS_MAX, b"x"]
+    "line", [b"CONTENT-LENGTH: 5", b"Content-Length:5", b"Content-Length: 5 ", b"Content-Length:  5", b"X: 5"]
 )
-def test_what_is_no_length_is_left_to_the_reader(value: bytes) -> None:
-    assert take_length(HEAD + b"Content-Length: " + value) is None
-    assert take_length(HEAD + b"Content-Length: " + value + b"\r\nX: y") is None
-
-
-def test_second_length_stays_where_it_is() -> None:
-    """So that an answer with two never passes for one that has only one."""
-    taken = take_length(HEAD + b"Content-Length: 5\r\nX: y\r\nContent-Length: 6")
-    assert taken == (HEAD + b"Content-Length: \r\nX: y\r\nContent-Length: 6", b"5")
+def test_a_length_spelled_otherwise_is_left_to_the_reader(line: bytes) -> None:
+    assert answer_layout(HEAD + line, b"5") is None
+    assert answer_layout(HEAD + line + b"\r\nX: y", b"5") is None

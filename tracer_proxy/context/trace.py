@@ -66,6 +66,9 @@ def extract(fields: Mapping[bytes, bytes]) -> TraceContext | None:
             trace_id, parent_id, flags = match.groups()
             sampled, random = _FLAGS[flags]
             context = TraceContext(trace_id, parent_id, sampled, random, "traceparent")
+            if len(fields) == 1:
+                # The everyday case: nothing beside it to look at.
+                return context
             if TRACESTATE in fields:
                 context.tracestate = bounded(fields[TRACESTATE])
     ext = fields.get(X_TRACE_ID_EXT)

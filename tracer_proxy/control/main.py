@@ -33,8 +33,9 @@ from tracer_proxy.control.supervisor import Birth
 from tracer_proxy.control.watch import changes, fingerprint
 from tracer_proxy.control.weights import Weights
 from tracer_proxy.control.workers import Workers
-from tracer_proxy.dataplane.tasks import spawn
+from tracer_proxy.dataplane.tasks import begin, spawn
 from tracer_proxy.errors import ConfigError
+from tracer_proxy.limits import CONTROL_ALIVE_S
 from tracer_proxy.telemetry import catalogue
 from tracer_proxy.telemetry.deltas import Delta
 from tracer_proxy.telemetry.totals import Dump, Totals
@@ -69,6 +70,7 @@ class Control:
         self.draining = False
         self.processes: list[dict[str, Any]] = []
         self.addresses: dict[str, list[str]] = birth.opened.addresses if birth.opened else {}
+        self._draining_told: asyncio.Task[None] | None = None
         self._reloading = asyncio.Lock()
         self._stop = asyncio.Event()
 
@@ -85,6 +87,8 @@ class Control:
         self.in_force = replace(self.in_force, mock_llm=next(iter(self.addresses["mock_llm"]), ""))
         await self._begin(admin)
         await self._stop.wait()
+        if self._draining_told is not None:
+            await self._draining_told
         self.events.write("stopped", exchanges=self.totals.sum(catalogue.EXCHANGES))
         return 0
 
@@ -125,6 +129,7 @@ class Control:
         self._admin = Admin(self)
         await self._admin.start(admin)
         spawn(self._watch(), "watch the config")
+        self._say_alive()
         if await self.workers.loaded(self.in_force.config.proxy.workers):
             self._say_ready()
         else:
@@ -150,7 +155,11 @@ class Control:
         if await asyncio.to_thread(_text_or_empty, self._birth.path) != self.in_force.text:
             await self.reload()
         async for _ in changes(self._files, seen):
-            await self.reload()
+            try:
+                await self.reload()
+            except Exception as bug:
+                # A bug must not end the watching.
+                self.events.write_bug({"message": "the reload failed", "exception": bug})
 
     def _files(self) -> set[Path]:
         """Whose changes mean a reload."""
@@ -234,6 +243,11 @@ class Control:
         messages.send(self._birth.link, {"do": "keep"}, [file])
         os.close(file)
 
+    def _say_alive(self) -> None:
+        """A control that hangs is replaced."""
+        messages.send(self._birth.link, {"do": "alive"})
+        asyncio.get_running_loop().call_later(CONTROL_ALIVE_S, self._say_alive)
+
     def drain(self) -> None:
         messages.send(self._birth.link, {"do": "drain"})
 
@@ -258,7 +272,7 @@ class Control:
             spawn(self._reload_on_signal(), "reload")
         if "draining" in message and not self.draining:
             self.draining = True
-            spawn(self._say_draining(), "drain")
+            self._draining_told = begin(self._say_draining(), "drain")
 
     def _count_restarts(self, processes: list[dict[str, Any]]) -> None:
         for role in ("worker", "control"):

@@ -22,7 +22,7 @@ from tracer_proxy.control.events import Events
 from tracer_proxy.control.fork import fork
 from tracer_proxy.control.sockets import CannotListen, address_of, bind, close, remove_file
 from tracer_proxy.dataplane import process as worker_process
-from tracer_proxy.limits import KILL_S
+from tracer_proxy.limits import CONTROL_ALIVE_S, CONTROL_SILENCE_S, KILL_S
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
@@ -99,6 +99,8 @@ class Supervisor:
         self._stopping = False
         self._exit_code: int | None = None
         self._kill_at: dict[int, float] = {}
+        self._alive_at = self._looked_at = time.monotonic()
+        """When control was last heard, and when somebody looked."""
         self._drain_s = 0.0
 
     def run(self) -> int:
@@ -129,7 +131,9 @@ class Supervisor:
 
     def _next_look_s(self) -> float | None:
         due = [child.restart_at for child in self._children() if not child.pid] + list(self._kill_at.values())
-        return max(0.0, min(due) - time.monotonic()) if due else None
+        wait_s = max(0.0, min(due) - time.monotonic()) if due else None
+        # Once control has begun, its silence is looked at now and then.
+        return wait_s if self._opened is None else min(wait_s if wait_s is not None else CONTROL_ALIVE_S, CONTROL_ALIVE_S)
 
     def _look(self) -> None:
         now = time.monotonic()
@@ -141,6 +145,19 @@ class Supervisor:
             _signal(pid, signal.SIGKILL)
         if self._stopping:
             self._end()
+        else:
+            self._look_at_control(now)
+
+    def _look_at_control(self, now: float) -> None:
+        if now - self._looked_at > 2 * CONTROL_ALIVE_S or self._opened is None:
+            # The supervisor itself stood still: what control said meanwhile has not been read yet.
+            self._alive_at = now
+        self._looked_at = now
+        if self._control.pid and now - self._alive_at > CONTROL_SILENCE_S:
+            message = f"Control has not been heard for {CONTROL_SILENCE_S:g} s; it is killed and replaced."
+            self._events.write("control_hangs", "error", message, pid=self._control.pid)
+            self._alive_at = now
+            _signal(self._control.pid, signal.SIGKILL)
 
     def _start(self, child: Child) -> None:
         try:
@@ -158,6 +175,7 @@ class Supervisor:
             self._link_to_control()
         child.begins(fork(f"tp-{child.role}", partial(main, child.number)), time.monotonic())
         if child is self._control:
+            self._alive_at = time.monotonic()
             self._control_end.close()
 
     def _link_to_control(self) -> None:
@@ -213,6 +231,7 @@ class Supervisor:
                 self._link.close()
                 self._link = None
                 return
+            self._alive_at = time.monotonic()
             message, files = received
             self._heed(message.pop("do"), message, files)
 

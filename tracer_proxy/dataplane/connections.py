@@ -36,7 +36,8 @@ class Connections:
         idle = self._idle.get(endpoint)
         while idle:
             upstream = idle.pop()
-            if upstream.transport is not None and not upstream.transport.is_closing():
+            transport = upstream.transport
+            if transport is not None and not transport.is_closing():
                 return upstream
         return None
 
@@ -44,12 +45,13 @@ class Connections:
         idle = self._idle.get(upstream.endpoint)
         if idle is None:
             idle = self._idle[upstream.endpoint] = []
+        worker, transport = self._worker, upstream.transport
         # An endpoint that answered without reading all it was sent is not at rest.
-        unsent = upstream.transport is None or upstream.transport.get_write_buffer_size() > 0
-        if unsent or len(idle) >= IDLE_CONNECTIONS_PER_ENDPOINT_MAX or self._worker.leaving:
+        unsent = transport is None or transport.get_write_buffer_size()
+        if unsent or len(idle) >= IDLE_CONNECTIONS_PER_ENDPOINT_MAX or worker.leaving:
             upstream.close()
             return
-        upstream.rest(self._worker.clock.now + idle_s)
+        upstream.rest(worker.clock.now + idle_s)
         idle.append(upstream)
 
     def forget(self, upstream: Upstream) -> None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _VIA = b"Via: 1.1 tracer-proxy\r\n"
 _VIA_AND_TRACE = _VIA + b"x-trace-id-ext: "
+# A member of an enum is looked up through its metaclass, a global of the module is not.
+_NO_EGRESS = Egress.NONE
 _CHUNKED = b"Transfer-Encoding: chunked\r\n"
 
 
@@ -27,7 +29,7 @@ def request(exchange: "Exchange", body: bytes) -> bytes:
     prepared = plan.departure(decision, lane)
     host = (lane.pool.keeps_host and plan.head.authority) or endpoint.authority
     ours = b""
-    if decision.route.egress is not Egress.NONE:
+    if decision.route.egress is not _NO_EGRESS:
         ours = exchange.table.injector.block(exchange.context, exchange.span_id, exchange.sampled)
     framing = b"Content-Length: %d\r\n" % length if length else _request_framing(plan.head, length)
     # One join, so that the bytes are copied once.

@@ -255,7 +255,7 @@ class Downstream(asyncio.Protocol):
 
     def refuse(self, error: ProxyError) -> None:
         """Answers bytes that are no request, and closes: where the next one begins cannot be known."""
-        trace_id = self.worker.ids.take(32)
+        trace_id = self.worker.ids.trace()
         self.worker.failed(error, {"trace_id": trace_id.decode()})
         self.worker.meters.unrouted.exchange_done(error.status, 0.0, None)
         self.transport.write(error_response(error, trace_id, "", with_body=True, keep=False))

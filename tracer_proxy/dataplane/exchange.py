@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from tracer_proxy.context.trace import external_id, extract, new_trace, ratio_sampled, sampling_hint
 from tracer_proxy.dataplane import departure
 from tracer_proxy.dataplane.attempts import Attempts
-from tracer_proxy.dataplane.clock import NEVER
 from tracer_proxy.dataplane.plan import Plan
 from tracer_proxy.dataplane.respond import error_response
 from tracer_proxy.dataplane.tunnel import Tunnel
@@ -88,7 +87,6 @@ class Exchange(Attempts):
         worker = self.worker
         self._began = monotonic()
         self._received_bytes = 0
-        self.downstream.deadline = NEVER
         self._join_trace()
         if self.request_done and rest:
             self.downstream.give_back(rest)
@@ -112,10 +110,10 @@ class Exchange(Attempts):
         ids = self.worker.ids
         context = extract(fields) if fields else None
         if context is None:
-            context = new_trace(ids.take(32), sampling_hint(fields), external_id(fields)) if fields else new_trace(ids.take(32))
+            context = new_trace(ids.trace(), sampling_hint(fields), external_id(fields)) if fields else new_trace(ids.trace())
         self.context = context
         self.trace_id = context.trace_id
-        self.span_id = ids.take(16)
+        self.span_id = ids.span()
         sampled = context.sampled
         self.sampled = ratio_sampled(context.trace_id, self.table.sample_threshold) if sampled is None else sampled
 
@@ -243,18 +241,17 @@ class Exchange(Attempts):
     def _read_answer(self, data: bytes) -> None:
         assert self.upstream is not None
         while True:
-            found = self.upstream.heads.feed(data)
+            found = self.upstream.read_answer(data, self.table.response_fields, self.head.method)
             if found is None:
                 return
-            answer = self.upstream.read_answer(found[0], self.table.response_fields, self.head.method)
+            answer, data = found
             if answer.status >= 200:
-                self._start_answer(answer, found[1])
+                self._start_answer(answer, data)
                 return
             if answer.status == 101:
-                self._switch_protocols(answer, found[1])
+                self._switch_protocols(answer, data)
                 return
             self._pass_interim(answer)
-            data = found[1]
             if not data:
                 return
 

@@ -1,23 +1,37 @@
-"""Trace and span ids from the system's random source, drawn many at a time: one system call per thousand ids."""
+"""Trace and span ids from the system's random source, drawn many at a time: one system call for hundreds of ids."""
 
 import os
+from struct import Struct
 
-_BATCH_BYTES = 16 * 1024
+from tracer_proxy.context.ids import SPAN_ID_DIGITS, TRACE_ID_DIGITS
+
+_BATCH = 256
+_SPANS = Struct(f"{SPAN_ID_DIGITS}s" * _BATCH)
+_TRACES = Struct(f"{TRACE_ID_DIGITS}s" * _BATCH)
 
 
 class Ids:
-    __slots__ = ("_digits", "_position")
+    """Lower-case hex digits, never all zero (W3C Trace Context 3.2.2.3)."""
+
+    __slots__ = ("_spans", "_traces")
 
     def __init__(self) -> None:
-        self._digits = b""
-        self._position = 0
+        self._spans: list[bytes] = []
+        self._traces: list[bytes] = []
 
-    def take(self, digits: int) -> bytes:
-        """``digits`` random lower-case hex digits, never all zero (W3C Trace Context 3.2.2.3)."""
-        position = self._position
-        end = self._position = position + digits
-        drawn = self._digits[position:end]
-        if len(drawn) < digits:
-            self._digits = os.urandom(_BATCH_BYTES).hex().encode()
-            drawn, self._position = self._digits[:digits], digits
-        return drawn if drawn.strip(b"0") else self.take(digits)
+    def span(self) -> bytes:
+        """16 digits."""
+        if not self._spans:
+            self._spans = _draw(_SPANS, SPAN_ID_DIGITS)
+        return self._spans.pop()
+
+    def trace(self) -> bytes:
+        """32 digits."""
+        if not self._traces:
+            self._traces = _draw(_TRACES, TRACE_ID_DIGITS)
+        return self._traces.pop()
+
+
+def _draw(batch: Struct, digits: int) -> list[bytes]:
+    ids = list(batch.unpack(os.urandom(batch.size // 2).hex().encode()))
+    return _draw(batch, digits) if b"0" * digits in ids else ids

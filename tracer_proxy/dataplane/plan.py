@@ -22,6 +22,8 @@ from tracer_proxy.wire.fields import content_length
 from tracer_proxy.wire.repeat import Layout, Rest, names_in, request_layout
 from tracer_proxy.wire.request import RequestHead
 
+# A member of an enum is looked up through its metaclass, a global of the module is not.
+_MALFORMED = Kind.MALFORMED
 CONTEXT_FIELDS = TRACE_FIELDS - {BAGGAGE, X_TRAFFIC_COLOR}
 FORWARDED_ELSEWHERE = frozenset((b"forwarded", b"x-real-ip", b"x-forwarded-port"))
 """What other proxies say of a caller: passed on for trusted ones and to own agents only."""
@@ -123,8 +125,9 @@ class Plan:
         self.values = values
         for name, place in self._traced:
             self.trace_fields[name] = values[place]
-        if self._length_place is not None:
-            self.head.length = content_length(values[self._length_place], Kind.MALFORMED, LENGTH_DIGITS_MAX)
+        place_of_length = self._length_place
+        if place_of_length is not None:
+            self.head.length = content_length(values[place_of_length], _MALFORMED, LENGTH_DIGITS_MAX)
         if self._sessions:
             self.decision = None
             for name, place in self._sessions:

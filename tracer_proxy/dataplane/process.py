@@ -71,10 +71,9 @@ class WorkerProcess:
             self._worker.connections.resolver.tell = self._tell_of_name
             self._worker.prepare_connections()
             spawn(self._listen(self._worker), "listen")
-        # What is loaded now stays: the collector need not look at it again.
-        gc.unfreeze()
-        gc.collect()
-        gc.freeze()
+            # What is loaded now stays: the collector need not look at it again.
+            gc.collect()
+            gc.freeze()
 
     async def _listen(self, worker: Worker) -> None:
         for listener in self._listeners:

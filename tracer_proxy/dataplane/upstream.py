@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, cast
 
 from tracer_proxy.dataplane import tls
 from tracer_proxy.errors import Kind
-from tracer_proxy.limits import PLANNED_HEAD_BYTES_MAX, WRITE_BUFFER_HIGH_BYTES, WRITE_BUFFER_LOW_BYTES
+from tracer_proxy.limits import NEW_HEADS_IN_A_ROW_MAX, PLANNED_HEAD_BYTES_MAX, WRITE_BUFFER_HIGH_BYTES, WRITE_BUFFER_LOW_BYTES
 from tracer_proxy.routing.circuit import Circuit
 from tracer_proxy.routing.endpoint import Endpoint
 from tracer_proxy.wire.fields import FieldReader
 from tracer_proxy.wire.head_buffer import HeadBuffer
-from tracer_proxy.wire.repeat import take_length
+from tracer_proxy.wire.repeat import Layout, answer_layout
 from tracer_proxy.wire.response import ResponseHead, read_response
 
 if TYPE_CHECKING:
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 class Upstream(asyncio.Protocol):
     __slots__ = (
         "_answer",
-        "_answer_rest",
         "_circuit",
+        "_layout",
+        "_new_heads",
         "endpoint",
         "exchange",
         "heads",
@@ -45,8 +46,10 @@ class Upstream(asyncio.Protocol):
         """The endpoint reads more slowly than the client writes."""
         self._circuit: Circuit | None = None
         self._answer: ResponseHead | None = None
-        """The last answer with a length, and its head without that length."""
-        self._answer_rest = b""
+        self._layout: Layout | None = None
+        """The last answer with a length, and where in its head that stood."""
+        self._new_heads = 0
+        """In a row, none of which had come before: many an endpoint gives each answer an id of its own."""
         self.idle_until = 0.0
         """Read while the connection is idle; an exchange under way has its own limits."""
 
@@ -55,21 +58,34 @@ class Upstream(asyncio.Protocol):
         self.transport.set_write_buffer_limits(WRITE_BUFFER_HIGH_BYTES, WRITE_BUFFER_LOW_BYTES)
         self.worker.upstreams.add(self)
 
-    def read_answer(self, raw: bytes, fields: FieldReader, method: bytes) -> ResponseHead:
-        """Reads a head, or knows it again: an endpoint sends the same one many times, but for the body's length."""
-        taken = take_length(raw) if method != b"HEAD" and len(raw) <= PLANNED_HEAD_BYTES_MAX else None
-        if taken is None:
-            return read_response(raw, fields, method)
-        rest, length = taken
-        answer = self._answer
-        if answer is not None and rest == self._answer_rest:
-            answer.values[b"content-length"] = length
-            answer.length = int(length)
-            return answer
+    def read_answer(self, data: bytes, fields: FieldReader, method: bytes) -> tuple[ResponseHead, bytes] | None:
+        """The head that ``data`` completes and what stands behind it; ``None`` while it is incomplete.
+
+        Reads it, or knows it again: an endpoint sends the same one many times, but for the body's length.
+        """
+        answer, layout = self._answer, self._layout
+        if answer is not None and layout is not None and not self.heads.partial and method != b"HEAD":
+            values = layout.values(data)
+            if values is not None and values[0].isdigit():
+                answer.values[b"content-length"] = length = values[0]
+                answer.length = int(length)
+                self._new_heads = 0
+                return answer, data[layout.size :]
+        found = self.heads.feed(data)
+        if found is None:
+            return None
+        raw, rest = found
         answer = read_response(raw, fields, method)
-        if length and answer.has_body and answer.values[b"content-length"] == length:
-            self._answer, self._answer_rest = answer, rest
-        return answer
+        if method != b"HEAD" and self._new_heads < NEW_HEADS_IN_A_ROW_MAX:
+            self._expect_again(answer, raw)
+        return answer, rest
+
+    def _expect_again(self, answer: ResponseHead, raw: bytes) -> None:
+        length = answer.values.get(b"content-length")
+        self._answer = self._layout = None
+        self._new_heads += 1
+        if self._new_heads < NEW_HEADS_IN_A_ROW_MAX and length and answer.has_body and len(raw) <= PLANNED_HEAD_BYTES_MAX:
+            self._answer, self._layout = answer, answer_layout(raw, length)
 
     def data_received(self, data: bytes) -> None:
         if self.exchange is not None:

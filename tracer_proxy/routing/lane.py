@@ -9,7 +9,7 @@ back: nobody switches twice, and no replica has to ask another.
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
-from tracer_proxy.routing.bucket import BUCKETS
+from tracer_proxy.routing.bucket import BUCKETS, bucket
 from tracer_proxy.routing.pool import Pool
 from tracer_proxy.telemetry.meters import LaneMeter
 
@@ -61,6 +61,11 @@ class Split:
 
     def owner(self, bucket: int) -> Lane:
         return self._owners[bisect_right(self._starts, bucket) - 1]
+
+    def lane_of(self, key: bytes, seed: int) -> Lane:
+        """The lane of a session; ``seed`` is the route's."""
+        owners = self._owners
+        return owners[0] if len(owners) == 1 else owners[bisect_right(self._starts, bucket(key, seed)) - 1]
 
     def ranges(self) -> list[tuple[int, int, Lane]]:
         """First bucket, one past the last, and owner; in order, without gaps."""

@@ -69,8 +69,7 @@ class Totals:
         return True
 
     def forget(self, worker: str) -> None:
-        """The worker is no more. What it counted stays."""
-        self._seen.pop(worker, None)
+        """The worker is no more, or cannot be heard. What it counted stays, and so does what is known of its deltas."""
         self._gauges.pop(worker, None)
 
     def count(self, metric: Metric, *labels: str) -> None:

@@ -8,8 +8,6 @@ import re
 from collections.abc import Iterable, Sequence
 from struct import Struct
 
-from tracer_proxy.limits import LENGTH_DIGITS_MAX
-
 _VISIBLE = bytes(range(0x21, 0x7F))
 _END = b"\r\n\r\n"
 
@@ -57,7 +55,8 @@ class Layout:
         """The values in a head that ``data`` begins with; ``None`` if it is another one."""
         if len(data) < self.size:
             return None
-        pieces: tuple[bytes, ...] = self._unpack(data)
+        unpack = self._unpack
+        pieces: tuple[bytes, ...] = unpack(data)
         if pieces[::2] != self._fixed:
             return None
         values = pieces[1::2]
@@ -75,14 +74,10 @@ def names_in(rest: Rest) -> list[bytes]:
     return [line_start[2:-2].lower() for line_start in rest[1::2]]
 
 
-def take_length(raw: bytes) -> tuple[bytes, bytes] | None:
-    """All of a head but the value of its Content-Length, and that value; ``None`` when it is not decimal digits."""
-    before, name, after = raw.partition(b"\r\nContent-Length: ")
-    if not name:
-        before, name, after = raw.partition(b"\r\ncontent-length: ")
-        if not name:
-            return raw, b""
-    length, end, after = after.partition(b"\r\n")
-    if not length.isdigit() or len(length) > LENGTH_DIGITS_MAX:
-        return None
-    return before + name + end + after, length
+def answer_layout(raw: bytes, length: bytes) -> Layout | None:
+    """Of an answer's head whose only changing value is its Content-Length; ``None`` if that line is not spelled as usual."""
+    for name in (b"\r\nContent-Length: ", b"\r\ncontent-length: "):
+        before, found, after = (raw + _END).partition(name)
+        if found and after.startswith(length + b"\r\n"):
+            return Layout((before + found, after[len(length) :]), (len(length),))
+    return None
