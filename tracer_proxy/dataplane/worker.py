@@ -187,12 +187,13 @@ class Worker:
         end = self.loop.time() + grace_s
         refuse_at = min(end, self.loop.time() + serve_s)
         # Looking is cheaper than telling: the hot path does not know that anybody waits for its last exchange.
-        while (now := self.loop.time()) < end:
-            if now >= refuse_at and not self.draining:
+        while self.loop.time() < end:
+            # First, for a connection that was let in just now is not known yet.
+            await asyncio.sleep(_DRAIN_LOOK_S)
+            if self.loop.time() >= refuse_at and not self.draining:
                 self._refuse()
             if not (self.under_way if self.draining else self.downstreams or self.tunnels):
                 break
-            await asyncio.sleep(_DRAIN_LOOK_S)
         self._refuse()
         await self._close()
 
