@@ -129,8 +129,9 @@ class WorkerLink(asyncio.Protocol):
             if counted is not None:
                 workers.desk.counted(self.number, counted)
                 self.transport.write(frame(FrameKind.CONFIRM, (counted["run"], counted["number"])))
-            self.report = document | {"worker": self.number}
-            self.answered = max(self.answered, int(document["answers"]))
+            if document["answers"]:
+                self.report = document | {"worker": self.number}
+                self.answered = max(self.answered, int(document["answers"]))
         elif kind is FrameKind.EVENT:
             workers.events.write(**document, worker=self.number)
         workers.changed()

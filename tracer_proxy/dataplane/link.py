@@ -21,8 +21,8 @@ class Desk(Protocol):
     def load(self, load: Load) -> None:
         """Takes a table into force."""
 
-    def report(self) -> dict[str, Any]:
-        """What is there, and what has been counted."""
+    def report(self, *, asked: bool) -> dict[str, Any]:
+        """What has been counted and, when control has asked, all that is there."""
 
     def confirmed(self, run: str, number: int) -> None:
         """Control has added a delta up."""
@@ -93,7 +93,7 @@ class Link(asyncio.Protocol):
 
     def send_report(self, answers: int = 0) -> bool:
         """``answers`` is the number that control asked with. False when it could not be sent."""
-        return self._send(FrameKind.REPORT, self._desk.report() | {"answers": answers})
+        return self._send(FrameKind.REPORT, self._desk.report(asked=answers > 0) | {"answers": answers})
 
     def send_event(self, event: dict[str, Any]) -> bool:
         """A line for the log, as fields. False when it could not be sent."""

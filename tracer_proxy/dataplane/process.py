@@ -79,11 +79,12 @@ class WorkerProcess:
         for listener in self._listeners:
             await worker.listen(listener)
 
-    def report(self) -> dict[str, Any]:
+    def report(self, *, asked: bool) -> dict[str, Any]:
         dropped = {"reports_dropped": self._link.dropped}
         if self._worker is None:
             return dropped
-        return self._worker.report() | dropped | {"counted": metering.take(self._worker)}
+        there = self._worker.report() if asked else {}
+        return there | dropped | {"counted": metering.take(self._worker)}
 
     def confirmed(self, run: str, number: int) -> None:
         if self._worker is not None:

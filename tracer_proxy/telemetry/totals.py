@@ -25,8 +25,6 @@ class Dump(TypedDict):
     """Fits into JSON."""
 
     series: list[tuple[str, Labels, list[float]]]
-    gauges: dict[str, list[tuple[str, Labels, float]]]
-    """By worker."""
     seen: dict[str, tuple[str, int]]
     """By worker: run and number of the last delta that was added."""
 
@@ -139,13 +137,9 @@ class Totals:
         return total
 
     def dump(self) -> Dump:
+        """Without gauges: a worker tells a new control how things stand."""
         return Dump(
             series=[(name, labels, values[:]) for (name, labels), values in self.series.items()],
-            gauges={
-                worker: [(name, labels, value) for (name, labels), value in gauges.items()]
-                for worker, gauges in self._gauges.items()
-                if worker != _CONTROL
-            },
             seen=dict(self._seen),
         )
 
@@ -167,10 +161,6 @@ class Totals:
             metric = METRICS.get(name)
             if metric is not None and metric.type in _KEPT and _fits(metric, labels, values):
                 totals.series[name, tuple(labels)] = [float(value) for value in values]
-        for worker, gauges in dump["gauges"].items():
-            totals._gauges[worker] = {
-                (name, tuple(labels)): float(value) for name, labels, value in gauges if _is_gauge(name, labels)
-            }
         totals._seen = {worker: (str(run), int(number)) for worker, (run, number) in dump["seen"].items()}
         return totals
 
@@ -181,8 +171,3 @@ def _zeros(metric: Metric) -> list[float]:
 
 def _fits(metric: Metric, labels: Labels, values: list[float]) -> bool:
     return len(labels) == len(metric.labels) and len(values) == len(_zeros(metric))
-
-
-def _is_gauge(name: str, labels: Labels) -> bool:
-    metric = METRICS.get(name)
-    return metric is not None and metric.type is Type.GAUGE and len(labels) == len(metric.labels) - metric.is_per_worker
