@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help setup demo test lint bench soak lock clean
+.PHONY: help setup demo test lint bench bench-peers soak lock clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -31,8 +31,14 @@ lint: $(READY)  ## ruff, mypy --strict, import-linter
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
-bench: $(READY)  ## compare with nginx, HAProxy and an aiohttp proxy on this machine
+bench: $(READY)  ## compare with other proxies on this machine: cost, latency, streams, growth, memory
 	@$(BIN)/python -m bench
+
+bench-peers:  ## install the proxies that bench compares with (apt as root; the others into .bench)
+	apt-get install -y -q nginx-light haproxy caddy wrk
+	$(PYTHON) -m venv .bench/mitmproxy && .bench/mitmproxy/bin/python -m pip install --quiet mitmproxy
+	$(PYTHON) -m venv .bench/litellm && .bench/litellm/bin/python -m pip install --quiet 'litellm[proxy]'
+	npm install --silent --prefix .bench/portkey @portkey-ai/gateway
 
 soak: $(READY)  ## ten minutes of mixed load with injected faults, then reloads under load
 	@$(BIN)/python -m soak mixed --minutes 10
@@ -44,4 +50,4 @@ lock: $(READY)  ## refresh requirements/dev.lock from the ranges in pyproject.to
 		--output-file requirements/dev.lock pyproject.toml
 
 clean:  ## remove .venv and the caches
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .bench .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -12,10 +12,15 @@ local function hex(digits)
   return table.concat(out)
 end
 
+-- 0 or unset: one path; else so many routes, asked for in turn.
+local routes = tonumber(os.getenv("BENCH_ROUTES") or "0")
+local more_headers = tonumber(os.getenv("BENCH_HEADERS") or "0")
+
 function init(args)
   math.randomseed(42) -- every proxy gets the same sessions and so the same share for each lane
   for i = 1, REQUESTS do
-    requests[i] = wrk.format("POST", nil, {
+    local path = os.getenv("BENCH_PATH") or (routes > 0 and ("/agents/r" .. (i % routes) .. "/v1/chat/completions")) or nil
+    local headers = {
       ["User-Agent"] = "OpenAI/Python 2.8.0",
       ["Accept"] = "application/json",
       ["Accept-Encoding"] = "gzip, deflate",
@@ -24,7 +29,10 @@ function init(args)
       ["X-Stainless-Retry-Count"] = "0",
       ["X-Session-Id"] = "session-" .. hex(16),
       ["traceparent"] = "00-" .. hex(32) .. "-" .. hex(16) .. "-01",
-    }, body)
+    }
+    for name, value in string.gmatch(os.getenv("BENCH_EXTRA") or "", "([%w-]+): ([^;]+)") do headers[name] = value end
+    for extra = 1, more_headers do headers["X-Extra-" .. extra] = "the same value each time" end
+    requests[i] = wrk.format("POST", path, headers, body)
   end
 end
 

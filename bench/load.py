@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,13 +36,25 @@ class LoadResult:
         return self.requests / self.seconds
 
 
-def run_wrk(program: str, address: str, seconds: float, cores: frozenset[int], folder: Path) -> LoadResult:
-    """Load ``address`` (``host:port``) for ``seconds``, rounded to whole ones as wrk wants it."""
+def run_wrk(
+    program: str,
+    address: str,
+    seconds: float,
+    cores: frozenset[int],
+    folder: Path,
+    *,
+    connections: int = CONNECTIONS,
+    env: Mapping[str, str] | None = None,
+) -> LoadResult:
+    """Load ``address`` (``host:port``) for ``seconds``, rounded to whole ones as wrk wants it.
+
+    ``env`` is for ``load.lua``: ``BENCH_ROUTES`` to ask for in turn, ``BENCH_HEADERS`` more than ten.
+    """
     log = folder / "wrk.log"
     whole_seconds = max(1, round(seconds))
-    command = [program, "--threads", "1", "--connections", str(CONNECTIONS), "--duration", f"{whole_seconds}s"]
+    command = [program, "--threads", "1", "--connections", str(connections), "--duration", f"{whole_seconds}s"]
     command += ["--script", str(SCRIPT), f"http://{address}{PATH}"]
-    with running(command, cores, log) as process:
+    with running(command, cores, log, env) as process:
         try:
             process.wait(whole_seconds + GRACE_S)
         except subprocess.TimeoutExpired as error:

@@ -3,6 +3,7 @@
 import os
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,20 +29,30 @@ class Measurement:
     memory_bytes: int
 
 
-def measure(peer: Peer, lanes: Addresses, cores: Cores, seconds: float, wrk: str) -> Measurement:
+def measure(
+    peer: Peer,
+    lanes: Addresses,
+    cores: Cores,
+    seconds: float,
+    wrk: str,
+    *,
+    load: Mapping[str, str] | None = None,
+) -> Measurement:
     """Run ``peer`` alone on its core in front of ``lanes`` and load it for ``seconds`` after a warm-up."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
+        load = {**peer.load(lanes), **(load or {})}
         with started(peer, lanes, cores.proxy, folder) as (address, pid):
-            check_job(peer.name, address, lanes)
-            run_wrk(wrk, address, min(WARM_UP_S, seconds), cores.load, folder)
+            if peer.does_lanes:
+                check_job(peer.name, address, lanes)
+            run_wrk(wrk, address, min(WARM_UP_S, seconds), cores.load, folder, env=load)
             before = _read(pid, cores)
-            load = run_wrk(wrk, address, seconds, cores.load, folder)
+            loaded = run_wrk(wrk, address, seconds, cores.load, folder, env=load)
             after = _read(pid, cores)
             elapsed, proxy, others = (now - then for now, then in zip(after, before, strict=True))
             return Measurement(
-                load=load,
-                cpu_us=proxy / load.requests * 1e6,
+                load=loaded,
+                cpu_us=proxy / loaded.requests * 1e6,
                 core_share=proxy / elapsed,
                 disturbance=max(0.0, others / elapsed),
                 memory_bytes=pss_bytes(pid),

@@ -18,7 +18,8 @@ SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"  # Debian keeps nginx and hap
 INSTALL = "apt-get install nginx-light haproxy wrk"
 
 Addresses = Mapping[str, str]
-"""``BENCH_STABLE``, ``BENCH_CANARY`` and, for a proxy, ``BENCH_LISTEN`` and ``BENCH_ADMIN``: ``host:port`` each."""
+"""``BENCH_STABLE``, ``BENCH_CANARY`` and, for a proxy, ``BENCH_LISTEN`` and ``BENCH_ADMIN``: ``host:port`` each; and
+``BENCH_CONNECTIONS``, how many those may take that must be told."""
 
 
 def find(program: str) -> str | None:
@@ -34,13 +35,22 @@ class Peer:
     program: str | None
     """Its path; None if it is not installed."""
     install: str
-    command: Callable[[str, Addresses, Path], list[str]]
+    command: "Command"
     """From its path, the addresses and an empty folder for its files to the command line."""
     version: Callable[[str], str]
     """From its path to its version; is asked only if it is installed."""
+    seconds: int = 0
+    """How long it is loaded, where it needs less than the others."""
+    does_lanes: bool = True
+    """Whether it does the whole job, which is checked; else it has one upstream only."""
+    load: Callable[[Addresses], dict[str, str]] = lambda _: {}
+    """From the addresses to what ``load.lua`` must ask for instead of the usual."""
 
 
-def _version_said(flag: str) -> Callable[[str], str]:
+Command = Callable[[str, Addresses, Path], list[str]]
+
+
+def version_said(flag: str) -> Callable[[str], str]:
     """Servers disagree on the flag and the stream, but all print the number first."""
 
     def ask(program: str) -> str:
@@ -81,7 +91,7 @@ def _tracer_proxy(program: str, _addresses: Addresses, _folder: Path) -> list[st
     return [program, "run", "--config", str(HERE / "tracer.yaml")]
 
 
-def _find_tracer_proxy() -> str | None:
+def find_tracer_proxy() -> str | None:
     beside_python = Path(sys.executable).with_name("tracer-proxy")
     return str(beside_python) if beside_python.exists() else find("tracer-proxy")
 
@@ -89,9 +99,9 @@ def _find_tracer_proxy() -> str | None:
 def all_peers() -> list[Peer]:
     """Every proxy of the comparison, in the order in which each round runs them."""
     return [
-        Peer("tracer-proxy", _find_tracer_proxy(), "make setup", _tracer_proxy, _version_said("--version")),
-        Peer("nginx", find("nginx"), INSTALL, _nginx, _version_said("-v")),
-        Peer("haproxy", find("haproxy"), INSTALL, _haproxy, _version_said("-v")),
+        Peer("tracer-proxy", find_tracer_proxy(), "make setup", _tracer_proxy, version_said("--version")),
+        Peer("nginx", find("nginx"), INSTALL, _nginx, version_said("-v")),
+        Peer("haproxy", find("haproxy"), INSTALL, _haproxy, version_said("-v")),
         Peer("aiohttp", sys.executable, "make setup", _aiohttp, _aiohttp_version),
     ]
 
@@ -100,7 +110,7 @@ def all_peers() -> list[Peer]:
 def upstream(cores: frozenset[int], folder: Path, program: str) -> Iterator[Addresses]:
     """Run the nginx that answers for both lanes."""
     stable, canary = free_addresses(2)
-    addresses = {"BENCH_STABLE": stable, "BENCH_CANARY": canary}
+    addresses = {"BENCH_STABLE": stable, "BENCH_CANARY": canary, "BENCH_CONNECTIONS": "512"}
     log = folder / "upstream.log"
     with running(_nginx_with("upstream.conf", program, addresses, folder), cores, log) as process:
         wait_until_listening("the upstream nginx", canary, process, log)
@@ -116,7 +126,7 @@ def upstream(cores: frozenset[int], folder: Path, program: str) -> Iterator[Addr
 def started(peer: Peer, lanes: Addresses, cores: frozenset[int], folder: Path) -> Iterator[tuple[str, int]]:
     """Run one proxy in front of ``lanes``: its address and the pid at the root of its process tree."""
     listen, admin = free_addresses(2)
-    addresses = {**lanes, "BENCH_LISTEN": listen, "BENCH_ADMIN": admin}
+    addresses = {**lanes, "BENCH_LISTEN": listen, "BENCH_ADMIN": admin, "BENCH_PORT": listen.rpartition(":")[2]}
     log = folder / "log"
     command = peer.command(peer.program or peer.name, addresses, folder)
     with running(command, cores, log, env=addresses) as process:

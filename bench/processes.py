@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
-START_S_MAX = 15.0
+START_S_MAX = 60.0
 STOP_S_MAX = 5.0
 LOG_CHARS_SHOWN = 600
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -158,12 +158,17 @@ def cpu_seconds(root: int) -> float:
     return sum(stat.cpu_ticks for stat in tree(root).values()) / TICKS_PER_S
 
 
+def process_tree(root: int) -> dict[int, str]:
+    """What each process of the tree calls itself, by pid."""
+    return {pid: Path(f"/proc/{pid}/comm").read_text().strip() for pid in tree(root)}
+
+
 def pss_bytes(root: int) -> int:
     """Proportional set size of the process tree: a page that n processes share counts 1/n for each."""
-    return sum(_pss_bytes(pid) for pid in tree(root))
+    return sum(pss_of(pid) for pid in tree(root))
 
 
-def _pss_bytes(pid: int) -> int:
+def pss_of(pid: int) -> int:
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024

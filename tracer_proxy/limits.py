@@ -21,7 +21,7 @@ LINES_REMEMBERED_MAX = 2048
 REMEMBERED_LINE_BYTES_MAX = 256
 PLANS_PER_CONNECTION_MAX = 4
 """Different heads of one client connection whose routing is remembered while they come again."""
-PLANNED_HEAD_BYTES_MAX = 2 * KiB
+PLANNED_HEAD_BYTES_MAX = 4 * KiB
 NEW_HEADS_IN_A_ROW_MAX = 8
 """A connection whose heads never come again is not looked at for it any more."""
 INTERIM_RESPONSES_MAX = 16

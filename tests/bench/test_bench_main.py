@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from bench import peers
-from bench.__main__ import arguments, choose_peers, main
+from bench.__main__ import arguments, main
 from bench.processes import BenchError
+from bench.stage import choose_peers
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="runs on Linux only")
 
