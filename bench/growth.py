@@ -14,6 +14,8 @@ ROUTES = (10, 100, 1000)
 HEADERS = (10, 30, 60)
 WORKERS = (1, 2)
 HEADERS_ALWAYS = 10
+ASKED_FOR = 10
+"""Routes that the load asks for, however many there are."""
 
 
 def run(stage: Stage, _only: Sequence[str]) -> dict[str, object]:
@@ -22,7 +24,8 @@ def run(stage: Stage, _only: Sequence[str]) -> dict[str, object]:
         raise BenchError("tracer-proxy is not installed; get it with: make setup")
     both = stage.cores.proxy | stage.cores.load
     cases = {
-        **{f"{count} routes": (config(routes=count), {"BENCH_ROUTES": str(count)}, stage.cores) for count in ROUTES},
+        **{f"{count} routes": (config(routes=count), _paths(ASKED_FOR, count // ASKED_FOR), stage.cores) for count in ROUTES},
+        f"{ROUTES[-1]} asked-for routes": (config(routes=ROUTES[-1]), _paths(ROUTES[-1], 1), stage.cores),
         **{f"{count} headers": (config(), {"BENCH_HEADERS": str(count - HEADERS_ALWAYS)}, stage.cores) for count in HEADERS},
         **{f"{count} workers": (config(workers=count), {}, Cores(both, both)) for count in WORKERS},
     }
@@ -33,7 +36,7 @@ def run(stage: Stage, _only: Sequence[str]) -> dict[str, object]:
             measured = measure(peer, stage.lanes, cores, stage.seconds, stage.wrk, load=load)
             found[name].append(measured)
             per_s = measured.load.requests_per_s
-            say(f"round {number}/{stage.rounds}  {name:<12}  {measured.cpu_us:6.1f} µs  {per_s:>8,.0f} req/s")
+            say(f"round {number}/{stage.rounds}  {name:<21}  {measured.cpu_us:6.1f} µs  {per_s:>8,.0f} req/s")
     say("\n" + markdown([HEADER, *(_row(name, found) for name in found)]))
     return {name: [(each.cpu_us, each.load.requests_per_s) for each in each_of] for name, each_of in found.items()}
 
@@ -43,7 +46,7 @@ HEADER = ("tracer-proxy with", "CPU µs/exchange", "÷ the first", "req/s", "p99
 
 def _row(name: str, found: Mapping[str, Sequence[Measurement]]) -> tuple[str, ...]:
     """Compared within a round with the first of its kind."""
-    kind = name.partition(" ")[2]
+    kind = name.rpartition(" ")[2]
     first = next(each for each in found if each.endswith(kind))
     ratio = median(mine.cpu_us / base.cpu_us for mine, base in zip(found[name], found[first], strict=True))
     return (
@@ -54,6 +57,10 @@ def _row(name: str, found: Mapping[str, Sequence[Measurement]]) -> tuple[str, ..
         f"{median(each.load.p99_ms for each in found[name]):.2f}",
         f"{median(each.memory_bytes for each in found[name]) / 2**20:.0f}",
     )
+
+
+def _paths(routes: int, step: int) -> dict[str, str]:
+    return {"BENCH_ROUTES": str(routes), "BENCH_ROUTE_STEP": str(step)}
 
 
 def config(routes: int = 0, workers: int = 1) -> str:

@@ -14,12 +14,13 @@ end
 
 -- 0 or unset: one path; else so many routes, asked for in turn.
 local routes = tonumber(os.getenv("BENCH_ROUTES") or "0")
+local step = tonumber(os.getenv("BENCH_ROUTE_STEP") or "1")
 local more_headers = tonumber(os.getenv("BENCH_HEADERS") or "0")
 
 function init(args)
   math.randomseed(42) -- every proxy gets the same sessions and so the same share for each lane
   for i = 1, REQUESTS do
-    local path = os.getenv("BENCH_PATH") or (routes > 0 and ("/agents/r" .. (i % routes) .. "/v1/chat/completions")) or nil
+    local path = os.getenv("BENCH_PATH") or (routes > 0 and ("/agents/r" .. (i % routes * step) .. "/v1/chat/completions")) or nil
     local headers = {
       ["User-Agent"] = "OpenAI/Python 2.8.0",
       ["Accept"] = "application/json",

@@ -48,7 +48,8 @@ def run_wrk(
 ) -> LoadResult:
     """Load ``address`` (``host:port``) for ``seconds``, rounded to whole ones as wrk wants it.
 
-    ``env`` is for ``load.lua``: ``BENCH_ROUTES`` to ask for in turn, ``BENCH_HEADERS`` more than ten.
+    ``env`` is for ``load.lua``: ``BENCH_ROUTES`` to ask for in turn, each ``BENCH_ROUTE_STEP`` further; ``BENCH_HEADERS`` more
+    than ten; ``BENCH_PATH`` and ``BENCH_EXTRA`` headers in place of the usual.
     """
     log = folder / "wrk.log"
     whole_seconds = max(1, round(seconds))
