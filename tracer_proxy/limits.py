@@ -72,6 +72,8 @@ RETRY_BUDGET_WINDOW_S = 10.0
 WORKERS_MAX = 64
 LINK_FRAME_BYTES_MAX = 64 * MiB
 """A table on its way to a worker: about 1 KiB a route."""
+LINK_HELLO_BYTES_MAX = 1 * KiB
+"""The first message of a worker, before it has shown the token."""
 LINK_BUFFER_BYTES_MAX = 1 * MiB
 """What a worker holds for control; beyond it messages are dropped and counted."""
 LISTENERS_MAX = 64

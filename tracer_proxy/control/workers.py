@@ -3,14 +3,16 @@
 import asyncio
 import hmac
 import json
+import os
 import socket
+import struct
 from collections.abc import Callable
 from typing import Any, Protocol, cast
 
 from tracer_proxy.control.events import Events
 from tracer_proxy.dataplane.frames import BadFrame, FrameKind, FrameReader, frame, load_frame
 from tracer_proxy.dataplane.load import Load
-from tracer_proxy.limits import ASK_S, LOAD_S
+from tracer_proxy.limits import ASK_S, LINK_FRAME_BYTES_MAX, LINK_HELLO_BYTES_MAX, LOAD_S
 from tracer_proxy.telemetry.deltas import Delta
 
 Report = dict[str, Any]
@@ -98,7 +100,7 @@ class WorkerLink(asyncio.Protocol):
 
     def __init__(self, workers: Workers) -> None:
         self._workers = workers
-        self._frames = FrameReader()
+        self._frames = FrameReader(LINK_HELLO_BYTES_MAX)
         self.number = 0
         self.version = ""
         self.answered = 0
@@ -106,6 +108,8 @@ class WorkerLink(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
+        if _user_of(transport.get_extra_info("socket")) != os.getuid():
+            self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -120,6 +124,7 @@ class WorkerLink(asyncio.Protocol):
             if kind is not FrameKind.HELLO or not hmac.compare_digest(str(document["token"]), workers.token):
                 raise BadFrame("no token")
             self.number, self.version = int(document["worker"]), str(document["version"])
+            self._frames.bytes_max = LINK_FRAME_BYTES_MAX
             workers.links.add(self)
             workers.greet(self)
         elif kind is FrameKind.LOADED:
@@ -138,3 +143,10 @@ class WorkerLink(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._workers.lost(self)
+
+
+def _user_of(caller: socket.socket) -> int:
+    """Whose process it is (unix(7), SO_PEERCRED: pid, user, group)."""
+    credentials = caller.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    user: int = struct.unpack("3i", credentials)[1]
+    return user

@@ -53,7 +53,8 @@ def _with_header(kind: FrameKind, body: bytes) -> bytes:
 class FrameReader:
     """``feed(data)`` gives the messages that are whole, as kind and body. Raises ``BadFrame``."""
 
-    def __init__(self) -> None:
+    def __init__(self, bytes_max: int = LINK_FRAME_BYTES_MAX) -> None:
+        self.bytes_max = bytes_max
         self._held = bytearray()
 
     def feed(self, data: bytes) -> list[tuple[FrameKind, bytes]]:
@@ -61,7 +62,7 @@ class FrameReader:
         found: list[tuple[FrameKind, bytes]] = []
         while len(self._held) >= _HEADER.size:
             length, number = _HEADER.unpack_from(self._held)
-            if length > LINK_FRAME_BYTES_MAX or number not in _KINDS:
+            if length > self.bytes_max or number not in _KINDS:
                 raise BadFrame(f"kind {number}, {length} bytes")
             end = _HEADER.size + length
             if len(self._held) < end:

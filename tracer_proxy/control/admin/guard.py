@@ -40,7 +40,7 @@ def why_not(request: web.Request, token: str | None) -> web.Response | None:
 def _shows(request: web.Request, token: str) -> bool:
     shown = request.headers.get("authorization", "")
     scheme, _, value = shown.partition(" ")
-    return scheme.lower() == "bearer" and hmac.compare_digest(value.strip().encode(), token.encode())
+    return scheme.lower() == "bearer" and hmac.compare_digest(value.strip().encode("utf-8", "surrogateescape"), token.encode())
 
 
 def _no_token() -> web.Response:
