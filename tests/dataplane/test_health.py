@@ -3,9 +3,11 @@
 import asyncio
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from harness import OK, WAIT_S, Proxy, Upstream, answering, one_route, proxy, request, say, status, upstream
+from tls_cases import Authority, server_context, tls_upstream
 
 EJECT = "ejection: {failures: 2, cooldown: 300ms}"
 BUSY = b"HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy"
@@ -120,3 +122,53 @@ async def test_a_pool_that_may_be_empty_answers_503_and_health_survives_a_reload
         answer = await say(running.port, request())
     assert status(answer) == 503
     assert b'"kind": "no_healthy_endpoint"' in answer
+
+
+async def test_a_new_interval_holds_at_once() -> None:
+    async with upstream(answering(OK)) as endpoint, proxy(one_route(endpoint.url, pool="health: {interval: 1h}")) as running:
+        await asyncio.sleep(0.05)
+        running.reload(one_route(endpoint.url, pool="health: {interval: 50ms}"))
+        await until(lambda: endpoint.connections > 2)
+
+
+async def test_a_reload_while_draining_begins_no_probes() -> None:
+    config = "health: {interval: 20ms}"
+    async with upstream(answering(OK)) as endpoint, proxy(one_route(endpoint.url, pool=config)) as running:
+        await until(lambda: endpoint.connections > 1)
+        await running.worker.drain(0)
+        running.reload(one_route(endpoint.url, pool=config))
+        await asyncio.sleep(0.1)
+        count = endpoint.connections
+        await asyncio.sleep(0.3)
+        assert endpoint.connections == count
+
+
+async def test_probes_speak_tls_and_believe_no_other_ca(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    other = Authority(tmp_path, "other")
+
+    def config(url: str, ca: Path) -> str:
+        url = url.replace("http:", "https:")
+        return one_route(url, pool=f"health: {{path: /healthz, interval: 50ms, rise: 1, fall: 1}}\ntls: {{ca: {ca}}}")
+
+    async with tls_upstream(server_context(authority.issue("127.0.0.1")), answering(OK)) as endpoint:
+        async with proxy(config(endpoint.url, authority.ca)) as running:
+            await until(lambda: len(endpoint.heard) > 2)
+            assert states(running) == ["healthy"]
+            assert endpoint.heard[0].startswith(b"GET /healthz ")
+        async with proxy(config(endpoint.url, other.ca)) as running:
+            await until(lambda: states(running) == ["unhealthy"])
+
+
+async def test_the_report_says_how_long_an_endpoint_is_left_out() -> None:
+    async with (
+        upstream(answering(BUSY)) as one,
+        upstream(answering(BUSY)) as two,
+        proxy(one_route(one.url, two.url, pool="ejection: {failures: 1, cooldown: 30s}")) as running,
+    ):
+        await say(running.port, request())
+        shown = running.worker.report()["pools"]["only"]
+    (ejected,) = (each for each in shown if each["state"] == "ejected")
+    (healthy,) = (each for each in shown if each["state"] == "healthy")
+    assert 0 < ejected["seconds_left"] <= 30
+    assert healthy["seconds_left"] == 0

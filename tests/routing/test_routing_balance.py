@@ -98,3 +98,53 @@ def test_hashing_agrees_between_replicas_and_a_new_endpoint_takes_only_its_share
     moved = [(before, after) for before, after in zip(four, five, strict=True) if before != after]
     assert {after for _, after in moved} == {5}
     assert 300 < len(moved) < 500
+
+
+@pytest.mark.parametrize("seconds", [5.0, None])
+def test_one_bad_moment_does_not_keep_an_endpoint_without_traffic_for_ever(seconds: float | None) -> None:
+    found, dice, now = pool("p2c", 1, 1), random.Random(7).random, 1.0
+    unlucky = found.endpoints[0]
+    for endpoint in found.endpoints:
+        found.succeeded(endpoint, 0.01, now)
+    found.failed(unlucky, now) if seconds is None else found.succeeded(unlucky, seconds, now)
+    assert picks(found, 100)[0] == 0
+    counts: Counter[int] = Counter()
+    for _ in range(6000):
+        now += 0.1
+        found.tick(now)
+        chosen = found.pick(dice, b"")
+        assert chosen is not None
+        counts[chosen.port] += 1
+        found.succeeded(chosen, 0.01, now)
+    assert counts[unlucky.port] > 1000, "it has long been as fast as the other"
+
+
+def test_an_endpoint_that_is_really_slow_is_only_tried_now_and_then() -> None:
+    found, dice, now = pool("p2c", 1, 1), random.Random(7).random, 1.0
+    slow = found.endpoints[0]
+    counts: Counter[int] = Counter()
+    for _ in range(6000):
+        now += 0.1
+        found.tick(now)
+        chosen = found.pick(dice, b"")
+        assert chosen is not None
+        counts[chosen.port] += 1
+        found.succeeded(chosen, 0.5 if chosen is slow else 0.01, now)
+    assert 1 < counts[slow.port] < 100, counts
+
+
+def test_an_endpoint_that_hangs_does_not_look_fast_after_a_while() -> None:
+    found, dice, now = pool("p2c", 1, 1), random.Random(7).random, 1.0
+    hanging = found.endpoints[0]
+    for endpoint in found.endpoints:
+        found.succeeded(endpoint, 0.01, now)
+    for _ in range(6000):
+        now += 0.1
+        found.tick(now)
+        chosen = found.pick(dice, b"")
+        assert chosen is not None
+        if chosen is hanging:
+            hanging.pending += 1
+        else:
+            found.succeeded(chosen, 0.01, now)
+    assert hanging.pending <= 3

@@ -156,8 +156,21 @@ def test_a_reload_keeps_what_is_known_and_what_is_under_way() -> None:
     assert [each.after for each in after.tick(1.0)] == [State.EJECTED], "what was not told yet is told"
     # An exchange that began before tells the pool of then.
     fail(before, 1)
-    after.tick(1.0)
+    told = after.tick(1.0)
     assert after.endpoints[0] not in after.available
+    assert [(each.endpoint, each.after) for each in told] == [(after.endpoints[0], State.EJECTED)]
+    assert after.tick(1.0) == []
+
+
+def test_a_reload_does_not_set_a_slow_start_back() -> None:
+    rules = HealthRules(failures=1, cooldown=10, slow_start=20)
+    before = pool(2, rules)
+    fail(before, 0, 1, now=1000.0)
+    for now in (1010.0, 1028.0):
+        before.tick(now)
+    after = pool(2, rules)
+    after.adopt(before)
+    assert after.endpoints[0].share == before.endpoints[0].share == pytest.approx(0.9)
 
 
 def test_without_probes_nobody_stays_unhealthy() -> None:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from tracer_proxy.dataplane.worker import Worker
 
 _FIELDS = FieldReader(Kind.UPSTREAM_BROKEN, ())
-_Watched = tuple[str, Endpoint]
-"""The name of a pool, and one of its endpoints."""
+_Watched = tuple[str, Endpoint, ProbeRules]
+"""The name of a pool, one of its endpoints, and how it is probed: other rules are another watch, which begins at once."""
 
 
 class Probes:
@@ -33,7 +33,7 @@ class Probes:
 
     def follow(self, table: Table) -> None:
         """Begins and ends what a new table asks for."""
-        wanted = dict.fromkeys(_wanted(table))
+        wanted = {} if self._worker.leaving else dict.fromkeys(_wanted(table))
         for gone in [watched for watched in self._tasks if watched not in wanted]:
             self._tasks.pop(gone).cancel()
         for watched in wanted:
@@ -45,15 +45,16 @@ class Probes:
             task.cancel()
         self._tasks.clear()
 
-    async def _watch(self, name: str, endpoint: Endpoint) -> None:
-        first = True
-        while (pool := self._worker.table.pools.get(name)) is not None and (rules := pool.rules.probe) is not None:
-            # Not all at the same moment, neither at the start nor later.
-            await asyncio.sleep(rules.interval * (random.random() if first else random.uniform(0.9, 1.1)))  # noqa: S311
-            first = False
+    async def _watch(self, name: str, endpoint: Endpoint, rules: ProbeRules) -> None:
+        """Until ``follow`` or ``stop`` cancels it."""
+        # Not all at the same moment, neither at the start nor later.
+        pause_s = rules.interval * random.random()  # noqa: S311
+        while True:
+            await asyncio.sleep(pause_s)
             async with self._at_once:
                 failure = await self._failure(endpoint, rules)
-            self._worker.table.pools.get(name, pool).probed(endpoint, failure, self._worker.clock.now)
+            self._worker.table.pools[name].probed(endpoint, failure, self._worker.clock.now)
+            pause_s = rules.interval * random.uniform(0.9, 1.1)  # noqa: S311
 
     async def _failure(self, endpoint: Endpoint, rules: ProbeRules) -> str:
         """Why a probe did not pass; empty when it did."""
@@ -86,8 +87,9 @@ class Probes:
 
 def _wanted(table: Table) -> Iterator[_Watched]:
     for name, pool in table.pools.items():
-        if pool.rules.probe is not None:
-            yield from ((name, endpoint) for endpoint in pool.endpoints)
+        rules = pool.rules.probe
+        if rules is not None:
+            yield from ((name, endpoint, rules) for endpoint in pool.endpoints)
 
 
 class _Answer(asyncio.Protocol):

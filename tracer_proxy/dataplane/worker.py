@@ -158,13 +158,14 @@ class Worker:
 
     def report(self) -> dict[str, Any]:
         """What it holds at this moment and has counted so far, as JSON has it."""
+        now = self.clock.now
         return {
             "under_way": self.under_way,
             "draining": self.leaving,
             "client_connections": len(self.downstreams),
             "tunnels": len(self.tunnels),
             "upstream_connections": {"all": len(self.upstreams), "idle": self.connections.idle_count},
-            "pools": {name: [_shown(endpoint) for endpoint in pool.endpoints] for name, pool in self.table.pools.items()},
+            "pools": {name: [_shown(each, now) for each in pool.endpoints] for name, pool in self.table.pools.items()},
         }
 
     @property
@@ -213,10 +214,11 @@ class Worker:
         await asyncio.sleep(0)
 
 
-def _shown(endpoint: Endpoint) -> dict[str, Any]:
+def _shown(endpoint: Endpoint, now: float) -> dict[str, Any]:
     health = endpoint.health
     told = {"address": str(endpoint), "pending": endpoint.pending, "state": health.state}
-    return told | {"failures_in_a_row": health.failures, "ejections": health.ejections}
+    seconds_left = round(health.seconds_left(now), 1)
+    return told | {"failures_in_a_row": health.failures, "ejections": health.ejections, "seconds_left": seconds_left}
 
 
 def _is_busy(downstream: Downstream) -> bool:

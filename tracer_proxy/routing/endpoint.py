@@ -8,6 +8,8 @@ from tracer_proxy.telemetry.meters import EndpointMeter
 
 _LEARNS_AT_LEAST = 0.05
 """Of each new latency, however little time has passed: the worker's clock is coarse."""
+_ABOUT_EQUAL = 1.1
+"""Fading alone would come ever nearer and never arrive."""
 
 
 class Endpoint:
@@ -69,6 +71,14 @@ class Endpoint:
             learns = max(min((now - self._latency_at) / LATENCY_MEMORY_S, 1.0), _LEARNS_AT_LEAST)
             self.latency += (seconds - self.latency) * learns
         self._latency_at = now
+
+    def fade(self, least: float, now: float) -> None:
+        """Less and less is held against it while nobody measures it, until it counts as fast as the fastest: never as faster,
+        or one that hangs would draw traffic."""
+        if self.latency > least:
+            faded = self.latency + (least - self.latency) * min((now - self._latency_at) / LATENCY_MEMORY_S, 1.0)
+            self.latency = faded if faded > least * _ABOUT_EQUAL else least
+            self._latency_at = now
 
     def failed_at(self, now: float) -> None:
         """One that fails fast must not look fast."""

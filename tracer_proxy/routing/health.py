@@ -195,6 +195,10 @@ class Health:
             return None
         return {State.EJECTED: Event.COOLED, State.RECOVERING: Event.WARM}.get(self.state)
 
+    def seconds_left(self, now: float) -> float:
+        """Until ``EJECTED`` or ``RECOVERING`` ends; 0 in the other states, which no time ends."""
+        return max(0.0, self.until - now) if self.state in (State.EJECTED, State.RECOVERING) else 0.0
+
     def share(self, rules: HealthRules, now: float) -> float:
         """Of its weight, while it recovers: from a tenth to all."""
         if self.state is not State.RECOVERING or not rules.slow_start:

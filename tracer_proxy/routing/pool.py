@@ -25,6 +25,7 @@ class Pool:
         "_balance",
         "_measures_latency",
         "_moves",
+        "_refreshed_at",
         "_transitions",
         "available",
         "circuit",
@@ -110,11 +111,23 @@ class Pool:
             event = endpoint.health.due(now)
             if event is not None:
                 self._move(endpoint, event, "its time is over" if event is Event.COOLED else "it has its full share", now)
+        if self._measures_latency:
+            self._fade(now)
         # An exchange that began before a reload tells the pool of then.
         if self._moves != self._moved() or any(endpoint.health.state is State.RECOVERING for endpoint in self.endpoints):
             self._refresh(now)
-        transitions, self._transitions = self._transitions, []
+        # The list itself stays: the pool from before a reload, which exchanges still tell, has the same one.
+        transitions = self._transitions.copy()
+        self._transitions.clear()
         return transitions
+
+    def _fade(self, now: float) -> None:
+        """Else an endpoint that was slow or failed once would be left alone for ever, and nobody learned that it is well."""
+        measured = [endpoint.latency for endpoint in self.available if endpoint.latency]
+        if len(measured) > 1:
+            least = min(measured)
+            for endpoint in self.available:
+                endpoint.fade(least, now)
 
     def _may_eject(self) -> bool:
         count = len(self.endpoints)
@@ -139,6 +152,7 @@ class Pool:
             endpoint.share = endpoint.weight * endpoint.health.share(self.rules, now)
         self._balance.is_even = len({endpoint.share for endpoint in self.available}) <= 1
         self._moves = self._moved()
+        self._refreshed_at = now
 
     def adopt(self, previous: "Pool") -> None:
         """After a reload: endpoints that are still there stay themselves, with all that is counted on them."""
@@ -155,4 +169,4 @@ class Pool:
         self.circuit, limits = previous.circuit, self.circuit.limits
         self.circuit.limits = limits
         self._transitions = previous._transitions
-        self._refresh(0.0)
+        self._refresh(previous._refreshed_at)
