@@ -65,6 +65,10 @@ class Probes:
             return f"its probe had no answer within {rules.timeout:g} s"
         except ProxyError as error:
             return f"its probe failed: {error.message}"
+        except Exception as bug:
+            # Told, and no reason to stop probing: an endpoint that nobody asks would stay as it is.
+            self._worker.loop.call_exception_handler({"message": f"the probe of {endpoint} failed", "exception": bug})
+            return "its probe could not be made"
         return "" if status is None or status in rules.statuses else f"its probe was answered with {status}"
 
     async def _ask(self, endpoint: Endpoint, rules: ProbeRules) -> int | None:
