@@ -74,6 +74,9 @@ LINK_FRAME_BYTES_MAX = 64 * MiB
 """A table on its way to a worker: about 1 KiB a route."""
 LINK_HELLO_BYTES_MAX = 1 * KiB
 """The first message of a worker, before it has shown the token."""
+LINK_HELLO_S = 5.0
+LINK_STRANGERS_MAX = 2 * WORKERS_MAX
+"""Callers that have not shown the token yet."""
 LINK_BUFFER_BYTES_MAX = 1 * MiB
 """What a worker holds for control; beyond it messages are dropped and counted."""
 LISTENERS_MAX = 64
@@ -93,6 +96,8 @@ YOUNG_S = 5.0
 """A process that dies before this age has died young."""
 KILL_S = 2.0
 """What a process gets beyond its time to end before it is killed."""
+KEEP_PAUSE_RATIO = 50
+"""Control rests so many times as long as it took to leave its state with the supervisor: that may cost 2 % of a core."""
 CONTROL_ALIVE_S = 1.0
 """How often control says that it is alive."""
 CONTROL_SILENCE_S = 30.0

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -27,8 +27,12 @@ class Desk:
         self.heard: list[tuple[int, Delta]] = []
         self.gone: list[int] = []
 
-    def counted(self, number: int, delta: Delta) -> None:
+    def counted(self, number: int, delta: Delta, confirm: Callable[[], None]) -> None:
         self.heard.append((number, delta))
+        confirm()
+
+    def confirm(self) -> None:
+        """All is confirmed at once."""
 
     def lost(self, number: int) -> None:
         self.gone.append(number)

@@ -148,3 +148,11 @@ def test_an_endpoint_that_hangs_does_not_look_fast_after_a_while() -> None:
         else:
             found.succeeded(chosen, 0.01, now)
     assert hanging.pending <= 3
+
+
+def test_one_of_which_nothing_is_known_gets_no_flood() -> None:
+    """It may be as slow as the others, or slower."""
+    found = pool("p2c", 1, 1)
+    found.succeeded(found.endpoints[0], 0.5, 1.0)
+    counts = picks(found, 1000, hold=True)
+    assert abs(counts[0] - 500) < 5

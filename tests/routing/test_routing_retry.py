@@ -109,3 +109,12 @@ def test_a_circuit_has_no_room_for_a_connection_beyond_its_limit() -> None:
 def test_what_the_table_holds_can_be_sent_to_a_worker() -> None:
     policy, budget, circuit = pickle.loads(pickle.dumps((RetryPolicy(), Budget(20), Circuit(CircuitLimits(requests=3)))))
     assert (policy, circuit.limits.requests, budget.spend(0.0)) == (RetryPolicy(), 3, True)
+
+
+def test_a_calm_before_the_first_retry_saves_nothing_up_either() -> None:
+    budget = Budget(20)
+    for second in range(3600):
+        budget.roll(second)
+        budget.requests += 10
+    allowed = sum(budget.spend(3600.0) for _ in range(10_000))
+    assert allowed <= 0.2 * 10 * RETRY_BUDGET_WINDOW_S + RETRY_RATE_MIN * RETRY_BUDGET_WINDOW_S + 2

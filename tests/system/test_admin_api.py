@@ -105,3 +105,21 @@ async def test_draining_by_the_api(tmp_path: Path) -> None:
         assert (await running.ask("/api/drain", "POST"))[0] == 202
         await running.event("stopped")
         assert await running.exit_code() == 0
+
+
+async def test_odd_bytes_are_refused_and_not_stumbled_over(tmp_path: Path) -> None:
+    path = tmp_path / "proxy.yaml"
+    path.write_text(one_route("http://127.0.0.1:1", top="admin: {listen: 127.0.0.1:0, token: '${TOKEN}'}"))
+    async with running_file(path, TOKEN=TOKEN) as running:
+        heard = await say(
+            running.admin_port, b"GET /api/status HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer \xff\r\n\r\n" + request()
+        )
+        assert heard.startswith(b"HTTP/1.1 401")
+        nested = {"authorization": f"Bearer {TOKEN}"}
+        url = f"http://127.0.0.1:{running.admin_port}/api/explain"
+        async with ClientSession() as session, session.post(url, data="[" * 60_000, headers=nested) as answer:
+            assert (answer.status, (await answer.json())["error"]["kind"]) == (400, "wrong_question")
+    async with proxy_process(one_route("http://127.0.0.1:1", top=ADMIN), tmp_path) as running:
+        assert (await say(running.admin_port, b"GET /api/status HTTP/1.1\r\nHost: [\r\nConnection: close\r\n\r\n")).startswith(
+            (b"HTTP/1.1 403", b"HTTP/1.1 400")
+        )

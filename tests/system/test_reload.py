@@ -190,3 +190,38 @@ async def test_weights_that_were_set_stay_while_the_lanes_of_the_file_do(tmp_pat
         path.write_text(lanes.replace("weight: 9", "weight: 8"))
         await running.event("reloaded")
         assert await weights(running) == ([8, 1], False)
+
+
+async def test_the_error_is_gone_when_the_good_file_is_back(tmp_path: Path) -> None:
+    path = tmp_path / "proxy.yaml"
+    config = one_route("http://127.0.0.1:1", top=ADMIN)
+    path.write_text(config)
+    async with running_file(path) as running:
+        path.write_text(config + "junk: [")
+        await running.event("reload_failed")
+        path.write_text(config)
+        async with asyncio.timeout(WAIT_S):
+            while (await running.ask("/api/status"))[1]["last_reload"]["error"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+
+
+async def test_a_retired_worker_is_not_counted_and_ends_when_told(tmp_path: Path) -> None:
+    """One with a connection that its client keeps open for ever."""
+    path = tmp_path / "proxy.yaml"
+    async with upstream(answering(OK)) as endpoint:
+        path.write_text(one_route(endpoint.url, top=ADMIN, listener="workers: 2, drain: 1h"))
+        async with running_file(path) as running:
+            clients = [await asyncio.open_connection("127.0.0.1", running.port) for _ in range(8)]
+            for reader, writer in clients:
+                writer.write(request(close=False))
+                await reader.readuntil(b"\r\n\r\nok")
+            path.write_text(one_route(endpoint.url, top=ADMIN, listener="workers: 1, drain: 1h"))
+            await running.event("reloaded")
+            async with asyncio.timeout(WAIT_S):
+                while (await running.ask("/readyz"))[1]["workers"] != {"wanted": 1, "ready": 1}:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+            running.send(signal.SIGTERM)
+            # Idle connections end after a second; nobody has to be killed.
+            assert await running.exit_code() == 0
+            for _, writer in clients:
+                writer.close()

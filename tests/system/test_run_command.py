@@ -79,3 +79,16 @@ def test_a_folder_that_is_not_there_for_a_unix_socket(tmp_path: Path) -> None:
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert json.loads(line)["message"].startswith(f"Cannot listen on unix:{tmp_path}/none/proxy.sock: No such file")
+
+
+def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
+    precious = tmp_path / "precious.txt"
+    precious.write_text("do not delete")
+    first = tmp_path / "first.sock"
+    listen = f"[unix:{first}, unix:{precious}]"
+    config = one_route("http://127.0.0.1:1").replace("listen: 127.0.0.1:0", f"listen: {listen}")
+    done = command("run", "--config", str(config_file(config, tmp_path)))
+    assert done.returncode == 1
+    assert f"Cannot listen on unix:{precious}: there is a file of that name, which is no socket." in done.stderr
+    assert precious.read_text() == "do not delete"
+    assert not first.exists(), "what was opened before is cleaned up"

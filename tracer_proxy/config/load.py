@@ -35,15 +35,17 @@ def read(path: Path, environ: Mapping[str, str], profile: str | None = None) -> 
     return read_text(text_of(path), str(path), environ, profile)
 
 
-def read_text(text: str, file_name: str, environ: Mapping[str, str], profile: str | None = None) -> Loaded:
-    """As ``load_text``, with the places of all values."""
+def read_text(
+    text: str, file_name: str, environ: Mapping[str, str], profile: str | None = None, *, files: bool = True
+) -> Loaded:
+    """As ``load_text``, with the places of all values; ``files=False`` does not look into the files that it names."""
     root, problems = parse.parse(text, file_name)
     chosen, profile_problems = profiles.choose(root, profile, file_name)
     document = Document(chosen, environ, file_name)
     salvaged = salvage.validate(document)
     problems += profile_problems + document.problems + salvaged.problems
     if salvaged.config:
-        problems += _reference_problems(salvaged.config, document, salvaged.unusable)
+        problems += _reference_problems(salvaged.config, document, salvaged.unusable, files=files)
     if problems or salvaged.config is None:
         raise ConfigError(_in_order(problems))
     return Loaded(salvaged.config, document)
@@ -65,11 +67,11 @@ def text_of(path: Path) -> str:
         raise ConfigError([Problem("", message, str(path), line, column)]) from None
 
 
-def _reference_problems(config: Config, document: Document, unusable: set[Location]) -> list[Problem]:
+def _reference_problems(config: Config, document: Document, unusable: set[Location], *, files: bool) -> list[Problem]:
     """What does not fit together, save where it only follows from a problem with a single key."""
     spoiled = {place[:length] for place in unusable for length in range(len(place) + 1)}
     found = []
-    for complaint in [*references.complaints(config), *certificates.complaints(config)]:
+    for complaint in [*references.complaints(config), *(certificates.complaints(config) if files else ())]:
         follows = any(salvage.is_unusable(place, unusable) for place in (complaint.location, *complaint.rests_on))
         if not follows and complaint.location not in spoiled:
             found.append(document.problem(complaint.location, complaint.message))

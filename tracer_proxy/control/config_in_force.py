@@ -22,6 +22,8 @@ class InForce:
     text: str
     loaded: Loaded
     mock_llm: str
+    files: tuple[str, ...]
+    """Fingerprints of the certificates and the like that were read with it; what they hold by now may be something else."""
     overrides: Mapping[str, Weights] = field(default_factory=dict)
 
     @property
@@ -32,9 +34,7 @@ class InForce:
     @property
     def version(self) -> str:
         """Twelve hex digits that are the same for the same config and certificates, wherever they run."""
-        config = self.config
-        files = fingerprint(watched_files(config))
-        return hashlib.sha256(repr((config.model_dump(), files, self.mock_llm)).encode()).hexdigest()[:12]
+        return hashlib.sha256(repr((self.config.model_dump(), self.files, self.mock_llm)).encode()).hexdigest()[:12]
 
     def table(self) -> Table:
         return compile_table(self.config, self.mock_llm or DEFAULT_MOCK_LLM)
@@ -57,7 +57,12 @@ class InForce:
         before = {route.name: route.lanes for route in self.loaded.config.routes}
         after = {route.name: route.lanes for route in loaded.config.routes}
         kept = {name: weights for name, weights in self.overrides.items() if after.get(name) == before[name]}
-        return replace(self, text=text, loaded=loaded, overrides=kept)
+        return replace(self, text=text, loaded=loaded, files=fingerprints(loaded.config), overrides=kept)
+
+
+def fingerprints(config: Config) -> tuple[str, ...]:
+    """Of the files that a config names, as they are now."""
+    return tuple(each.hex() for each in fingerprint(watched_files(config)))
 
 
 def _fixed(before: Config, loaded: Loaded) -> list[Problem]:

@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,11 +22,11 @@ import uvloop
 
 from tracer_proxy import __version__
 from tracer_proxy.config.certificates import warnings
-from tracer_proxy.config.load import read_text, text_of
+from tracer_proxy.config.load import Loaded, read_text, text_of
 from tracer_proxy.config.tls import watched_files
 from tracer_proxy.control import messages
 from tracer_proxy.control.admin import Admin
-from tracer_proxy.control.config_in_force import InForce
+from tracer_proxy.control.config_in_force import InForce, fingerprints
 from tracer_proxy.control.events import Events
 from tracer_proxy.control.readiness import Readiness
 from tracer_proxy.control.state import LastReload, State
@@ -35,7 +36,7 @@ from tracer_proxy.control.weights import Weights
 from tracer_proxy.control.workers import Workers
 from tracer_proxy.dataplane.tasks import begin, spawn
 from tracer_proxy.errors import ConfigError
-from tracer_proxy.limits import CONTROL_ALIVE_S
+from tracer_proxy.limits import CONTROL_ALIVE_S, KEEP_PAUSE_RATIO
 from tracer_proxy.telemetry import catalogue
 from tracer_proxy.telemetry.deltas import Delta
 from tracer_proxy.telemetry.totals import Dump, Totals
@@ -72,6 +73,12 @@ class Control:
         self.addresses: dict[str, list[str]] = birth.opened.addresses if birth.opened else {}
         self._draining_told: asyncio.Task[None] | None = None
         self._reloading = asyncio.Lock()
+        self._unconfirmed: list[Callable[[], None]] = []
+        """Deltas of workers that are added up and not kept yet."""
+        self._kept_at = self._keep_s = 0.0
+        """When, and how long that took."""
+        self._files_of_refused: set[Path] = set()
+        """Named by the config that was refused last."""
         self._stop = asyncio.Event()
 
     async def run(self) -> int:
@@ -79,8 +86,10 @@ class Control:
         loop.add_signal_handler(signal.SIGTERM, self._stop.set)
         loop.set_exception_handler(lambda _, context: self.events.write_bug(context))
         text = self.state.text or text_of(self._birth.path)
-        loaded = read_text(text, str(self._birth.path), os.environ, self._birth.profile)
-        self.in_force = InForce(text, loaded, "", self.state.overrides)
+        # What is in force has been checked; a file that is missing by now must not keep control from coming back.
+        loaded = self._read(text, files=not self._birth.state)
+        files = tuple(self.state.files) if self._birth.state else fingerprints(loaded.config)
+        self.in_force = InForce(text, loaded, "", files, self.state.overrides)
         admin = self._birth.opened.sockets.get("admin", []) if self._birth.opened else await self._open_sockets()
         if admin is None:
             return 1
@@ -91,6 +100,9 @@ class Control:
             await self._draining_told
         self.events.write("stopped", exchanges=self.totals.sum(catalogue.EXCHANGES))
         return 0
+
+    def _read(self, text: str, *, files: bool = True) -> Loaded:
+        return read_text(text, str(self._birth.path), os.environ, self._birth.profile, files=files)
 
     # The beginning.
 
@@ -152,7 +164,8 @@ class Control:
     async def _watch(self) -> None:
         # Taken before the file is read, so that a change in between is not missed.
         seen = fingerprint(self._files())
-        if await asyncio.to_thread(_text_or_empty, self._birth.path) != self.in_force.text:
+        text = await asyncio.to_thread(_text_or_empty, self._birth.path)
+        if text != self.in_force.text or fingerprints(self.in_force.loaded.config) != self.in_force.files:
             await self.reload()
         async for _ in changes(self._files, seen):
             try:
@@ -163,26 +176,38 @@ class Control:
 
     def _files(self) -> set[Path]:
         """Whose changes mean a reload."""
-        return {self._birth.path, *watched_files(self.in_force.config)}
+        return {self._birth.path, *watched_files(self.in_force.config), *self._files_of_refused}
 
     async def reload(self) -> Outcome:
         """Puts the file into force, or leaves all as it is and says what is wrong with it."""
         async with self._reloading:
+            text = ""
             try:
                 text = text_of(self._birth.path)
-                loaded = read_text(text, str(self._birth.path), os.environ, self._birth.profile)
-                new = self.in_force.succeeded_by(text, loaded)
-                if new.version == self.in_force.version:
-                    self.in_force = new
-                    return Outcome(changed=False, version=new.version)
+                new = self.in_force.succeeded_by(text, self._read(text))
             except ConfigError as error:
+                self._files_of_refused = self._named_by(text)
                 return self._refused(tuple(map(str, error.problems)))
-            await self._put_into_force(new)
-            self.state.reload = LastReload(_now(), "", self.state.reload.succeeded + 1, self.state.reload.failed)
-            self.totals.count(catalogue.RELOADS, "ok")
-            self._keep()
-            self.events.write("reloaded", config=new.version)
-            return Outcome(changed=True, version=new.version)
+            self._files_of_refused = set()
+            changed = new.version != self.in_force.version
+            if changed:
+                await self._put_into_force(new)
+                self.totals.count(catalogue.RELOADS, "ok")
+                self.events.write("reloaded", config=new.version)
+            self.in_force = new
+            before = self.state.reload
+            if changed or before.error:
+                # The file is as it should be again, too, when it holds what is in force.
+                self.state.reload = LastReload(_now(), "", before.succeeded + changed, before.failed)
+                self._keep()
+            return Outcome(changed=changed, version=new.version)
+
+    def _named_by(self, text: str) -> set[Path]:
+        """Files whose change may make a refused config right."""
+        try:
+            return watched_files(self._read(text, files=False).config)
+        except ConfigError:
+            return set()
 
     def _refused(self, problems: tuple[str, ...]) -> Outcome:
         before = self.state.reload
@@ -200,9 +225,10 @@ class Control:
             self.events.write("weights_set", route=route, weights=weights, config=self.in_force.version)
 
     async def _put_into_force(self, new: InForce) -> None:
+        # Sent first: if it could not be made into a table, what is in force would still be.
+        self._send(new)
         self.in_force = new
         self._warn()
-        self._send(new)
         self._tell_supervisor()
         if not await self.workers.loaded(0):
             self.events.write("reload_slow", "warning", "A worker has not taken the new config yet; it will when it can.")
@@ -231,7 +257,8 @@ class Control:
 
     def _keep(self) -> None:
         """Leaves with the supervisor what a successor must know."""
-        self.state.text = self.in_force.text
+        begun = time.monotonic()
+        self.state.text, self.state.files = self.in_force.text, list(self.in_force.files)
         self.state.totals = self.totals.dump()
         self.state.overrides = {route: dict(weights) for route, weights in self.in_force.overrides.items()}
         try:
@@ -242,6 +269,11 @@ class Control:
             return
         messages.send(self._birth.link, {"do": "keep"}, [file])
         os.close(file)
+        self._kept_at = time.monotonic()
+        self._keep_s = self._kept_at - begun
+        for confirm in self._unconfirmed:
+            confirm()
+        self._unconfirmed.clear()
 
     def _say_alive(self) -> None:
         """A control that hangs is replaced."""
@@ -293,8 +325,19 @@ class Control:
 
     # What workers count.
 
-    def counted(self, number: int, delta: Delta) -> None:
-        if self.totals.add(str(number), delta):
+    def counted(self, number: int, delta: Delta, confirm: Callable[[], None]) -> None:
+        """Kept at once, but where that takes long, as with thousands of routes, not more often than control can bear."""
+        self.totals.add(str(number), delta)
+        self._unconfirmed.append(confirm)
+        if len(self._unconfirmed) == 1:
+            wait_s = self._kept_at + KEEP_PAUSE_RATIO * self._keep_s - time.monotonic()
+            if wait_s > 0:
+                asyncio.get_running_loop().call_later(wait_s, self.confirm)
+            else:
+                self._keep()
+
+    def confirm(self) -> None:
+        if self._unconfirmed:
             self._keep()
 
     def lost(self, number: int) -> None:

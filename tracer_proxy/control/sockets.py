@@ -3,6 +3,7 @@
 import errno
 import os
 import socket
+import stat
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -25,7 +26,7 @@ def bind(address: str) -> list[socket.socket]:
     except OSError as error:
         # A name that does not resolve has a number of its own, below zero.
         number = error.errno or 0
-        reason = os.strerror(number) if number > 0 else error.strerror or str(error)
+        reason = error.strerror or os.strerror(number) if number > 0 else error.strerror or str(error)
         raise CannotListen(f"{address}: {reason}") from None
 
 
@@ -90,6 +91,8 @@ def _refuse_to_take_over(path: str) -> None:
     try:
         caller.connect(path)
     except ConnectionRefusedError:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            raise OSError(errno.EEXIST, "there is a file of that name, which is no socket") from None
         Path(path).unlink()
     except OSError:
         return

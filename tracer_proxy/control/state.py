@@ -21,6 +21,8 @@ class LastReload:
 class State:
     text: str = ""
     """The config file in force, which may not be what the file holds now."""
+    files: list[str] = field(default_factory=list)
+    """Fingerprints of the files that it names, as they were then."""
     overrides: dict[str, dict[str, float]] = field(default_factory=dict)
     started: float = 0.0
     """When the proxy started, in monotonic seconds."""

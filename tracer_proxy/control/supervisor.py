@@ -45,6 +45,7 @@ class Opened:
                     self.sockets[purpose] += bound
                     self.addresses[purpose].append(address_of(bound[0], address))
         except CannotListen:
+            self.remove_files()
             self.close(*self.sockets)
             raise
 
@@ -214,8 +215,7 @@ class Supervisor:
         address = self._workers_call.getsockname()
         self._workers_call.close()
         self._opened.close("admin", "mock_llm")
-        worker_process.run(number, self._opened.sockets["proxy"], address, self._token)
-        return 0
+        return worker_process.run(number, self._opened.sockets["proxy"], address, self._token)
 
     # What control asks for.
 

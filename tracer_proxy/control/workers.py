@@ -7,12 +7,13 @@ import os
 import socket
 import struct
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol, cast
 
 from tracer_proxy.control.events import Events
 from tracer_proxy.dataplane.frames import BadFrame, FrameKind, FrameReader, frame, load_frame
 from tracer_proxy.dataplane.load import Load
-from tracer_proxy.limits import ASK_S, LINK_FRAME_BYTES_MAX, LINK_HELLO_BYTES_MAX, LOAD_S
+from tracer_proxy.limits import ASK_S, LINK_FRAME_BYTES_MAX, LINK_HELLO_BYTES_MAX, LINK_HELLO_S, LINK_STRANGERS_MAX, LOAD_S
 from tracer_proxy.telemetry.deltas import Delta
 
 Report = dict[str, Any]
@@ -21,8 +22,11 @@ Report = dict[str, Any]
 class Desk(Protocol):
     """Who keeps what workers count."""
 
-    def counted(self, number: int, delta: Delta) -> None:
-        """Adds a delta of worker ``number`` up, and keeps it: it will not come again."""
+    def counted(self, number: int, delta: Delta, confirm: Callable[[], None]) -> None:
+        """Adds a delta of worker ``number`` up, and confirms it when it is kept: then it will not come again."""
+
+    def confirm(self) -> None:
+        """Keeps and confirms what is not yet, so that workers can tell what they have counted since."""
 
     def lost(self, number: int) -> None:
         """The worker is gone, or will call again."""
@@ -36,6 +40,8 @@ class Workers:
         self.events = events
         self.desk = desk
         self.links: set[WorkerLink] = set()
+        self.strangers: set[WorkerLink] = set()
+        """Those that have called and not yet said who they are."""
         self.version = ""
         self._load = b""
         self._asked = 0
@@ -59,17 +65,23 @@ class Workers:
 
     async def loaded(self, count: int, timeout_s: float = LOAD_S) -> bool:
         """Waits until ``count`` workers, and all that are there, route by the version."""
-        return await self._until(lambda: len(self.links) >= count and all(map(self._is_current, self.links)), timeout_s)
+
+        def holds() -> bool:
+            return self.current_count >= count and all(self._is_current(link) or link.leaves for link in self.links)
+
+        return await self._until(holds, timeout_s)
 
     def _is_current(self, link: "WorkerLink") -> bool:
         return link.version == self.version
 
     @property
     def current_count(self) -> int:
-        return sum(map(self._is_current, self.links))
+        """Workers that route by the version and will stay."""
+        return sum(self._is_current(link) and not link.leaves for link in self.links)
 
     async def reports(self) -> list[Report]:
         """What they hold now; of one that does not answer in time, what it said last."""
+        self.desk.confirm()
         self._asked += 1
         asked = self._asked
         links = [link for link in self.links if link.number]
@@ -80,7 +92,8 @@ class Workers:
 
     def lost(self, link: "WorkerLink") -> None:
         self.links.discard(link)
-        if link.number:
+        # One that retires may have a successor of the same number.
+        if link.number and all(other.number != link.number for other in self.links):
             self.desk.lost(link.number)
         self.changed()
 
@@ -104,11 +117,21 @@ class WorkerLink(asyncio.Protocol):
         self.number = 0
         self.version = ""
         self.answered = 0
+        self.leaves = False
+        """It retires or drains."""
         self.report: Report = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        if _user_of(transport.get_extra_info("socket")) != os.getuid():
+        workers = self._workers
+        if _user_of(transport.get_extra_info("socket")) != os.getuid() or len(workers.strangers) >= LINK_STRANGERS_MAX:
+            self.transport.abort()
+            return
+        workers.strangers.add(self)
+        asyncio.get_running_loop().call_later(LINK_HELLO_S, self._give_up)
+
+    def _give_up(self) -> None:
+        if not self.number:
             self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -125,6 +148,7 @@ class WorkerLink(asyncio.Protocol):
                 raise BadFrame("no token")
             self.number, self.version = int(document["worker"]), str(document["version"])
             self._frames.bytes_max = LINK_FRAME_BYTES_MAX
+            workers.strangers.discard(self)
             workers.links.add(self)
             workers.greet(self)
         elif kind is FrameKind.LOADED:
@@ -132,8 +156,9 @@ class WorkerLink(asyncio.Protocol):
         elif kind is FrameKind.REPORT:
             counted = document.pop("counted", None)
             if counted is not None:
-                workers.desk.counted(self.number, counted)
-                self.transport.write(frame(FrameKind.CONFIRM, (counted["run"], counted["number"])))
+                confirmed = frame(FrameKind.CONFIRM, (counted["run"], counted["number"]))
+                workers.desk.counted(self.number, counted, partial(self.transport.write, confirmed))
+            self.leaves = bool(document.get("leaving"))
             if document["answers"]:
                 self.report = document | {"worker": self.number}
                 self.answered = max(self.answered, int(document["answers"]))
@@ -142,6 +167,7 @@ class WorkerLink(asyncio.Protocol):
         workers.changed()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._workers.strangers.discard(self)
         self._workers.lost(self)
 
 

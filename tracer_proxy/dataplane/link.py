@@ -19,7 +19,7 @@ class Desk(Protocol):
     """What the worker does with what comes, and what there is to send."""
 
     def load(self, load: Load) -> None:
-        """Takes a table into force."""
+        """Takes a table into force, and calls ``loaded`` when it is."""
 
     def report(self, *, asked: bool) -> dict[str, Any]:
         """What has been counted and, when control has asked, all that is there."""
@@ -80,16 +80,16 @@ class Link(asyncio.Protocol):
             return
         for kind, body in frames:
             if kind is FrameKind.LOAD:
-                self._load(pickle.loads(body))  # noqa: S301  # from control alone: this end has called it, and by its token
+                self._desk.load(pickle.loads(body))  # noqa: S301  # from control alone: this end has called it, and by its token
             elif kind is FrameKind.ASK:
                 self.send_report(json.loads(body))
             elif kind is FrameKind.CONFIRM:
                 self._desk.confirmed(*json.loads(body))
 
-    def _load(self, load: Load) -> None:
-        self._desk.load(load)
-        self.version = load.version
-        self._send(FrameKind.LOADED, load.version)
+    def loaded(self, version: str) -> None:
+        """The worker routes by it, and listens."""
+        self.version = version
+        self._send(FrameKind.LOADED, version)
 
     def send_report(self, answers: int = 0) -> bool:
         """``answers`` is the number that control asked with. False when it could not be sent."""

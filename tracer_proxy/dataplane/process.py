@@ -9,7 +9,7 @@ import select
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from socket import socket
 from typing import Any
@@ -25,10 +25,10 @@ from tracer_proxy.dataplane.worker import Worker
 from tracer_proxy.limits import ASK_S, REPORT_INTERVAL_S, RETIRE_S
 
 
-def run(number: int, listeners: Sequence[socket], address: bytes, token: str) -> None:
-    """Runs worker ``number`` on sockets that are bound. ``address`` and ``token`` lead to control."""
+def run(number: int, listeners: Sequence[socket], address: bytes, token: str) -> int:
+    """Runs worker ``number`` on sockets that are bound. ``address`` and ``token`` lead to control. Returns the exit code."""
     _raise_descriptor_limit()
-    uvloop.run(WorkerProcess(number, listeners, address, token).run())
+    return uvloop.run(WorkerProcess(number, listeners, address, token).run())
 
 
 class WorkerProcess:
@@ -41,11 +41,12 @@ class WorkerProcess:
         self._worker: Worker | None = None
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
-        self._retires = False
+        self._retire = asyncio.Event()
+        self._exit_code = 0
         self._confirmed = asyncio.Event()
         """Set when control confirms a delta."""
 
-    async def run(self) -> None:
+    async def run(self) -> int:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._on_stop)
         loop.add_signal_handler(signal.SIGUSR1, self._on_retire)
@@ -53,38 +54,49 @@ class WorkerProcess:
         self._link = Link(*self._call, self._number, desk=self)
         self._link.open()
         self._report_regularly()
-        await self._stop.wait()
+        await _either(self._stop.wait(), self._retire.wait())
         if self._worker is not None:
             await self._drain(self._worker)
         await self._report_to_the_end()
         self._link.close()
         await asyncio.sleep(0)
+        return self._exit_code
 
     # What the link needs.
 
     def load(self, load: Load) -> None:
         if self._worker is not None:
             self._worker.take(load.table, load.settings)
+            self._link.loaded(load.version)
         else:
             log = FailureLog(self._link.send_event)
             self._worker = Worker(load.table, load.settings, tell=log.tell, tell_event=self._link.send_event)
             self._worker.connections.resolver.tell = self._tell_of_name
             self._worker.prepare_connections()
-            spawn(self._listen(self._worker), "listen")
+            spawn(self._listen(self._worker, load.version), "listen")
             # What is loaded now stays: the collector need not look at it again.
             gc.collect()
             gc.freeze()
 
-    async def _listen(self, worker: Worker) -> None:
-        for listener in self._listeners:
-            await worker.listen(listener)
+    async def _listen(self, worker: Worker, version: str) -> None:
+        """A worker that cannot listen is of no use: it ends, and is started again."""
+        try:
+            for listener in self._listeners:
+                await worker.listen(listener)
+        except OSError as error:
+            message = f"The worker cannot listen: {error}."
+            self._link.send_event({"event": "worker_cannot_listen", "level": "error", "message": message})
+            self._exit_code = 1
+            self._stop.set()
+        else:
+            self._link.loaded(version)
 
     def report(self, *, asked: bool) -> dict[str, Any]:
-        dropped = {"reports_dropped": self._link.dropped}
+        always = {"reports_dropped": self._link.dropped, "leaving": self._retire.is_set() or self._stop.is_set()}
         if self._worker is None:
-            return dropped
+            return always
         there = self._worker.report() if asked else {}
-        return there | dropped | {"counted": metering.take(self._worker)}
+        return there | always | {"counted": metering.take(self._worker)}
 
     def confirmed(self, run: str, number: int) -> None:
         if self._worker is not None:
@@ -110,23 +122,18 @@ class WorkerProcess:
         asyncio.get_running_loop().call_later(REPORT_INTERVAL_S, self._report_regularly)
 
     def _on_stop(self) -> None:
-        (self._hurry if self._stop.is_set() and not self._retires else self._stop).set()
-        self._retires = False
+        (self._hurry if self._stop.is_set() else self._stop).set()
 
     def _on_retire(self) -> None:
-        self._retires = not self._stop.is_set()
-        self._stop.set()
+        self._retire.set()
+        # So that control does not count on it any more.
+        self._link.send_report()
 
     async def _drain(self, worker: Worker) -> None:
-        """A worker that retires and is told to stop has as long as one that is told to stop at once."""
-        drain = asyncio.ensure_future(
-            worker.drain(RETIRE_S, RETIRE_S) if self._retires else worker.drain(worker.settings.drain_s)
-        )
-        hurried = asyncio.ensure_future(self._hurry.wait())
-        await asyncio.wait((drain, hurried), return_when=asyncio.FIRST_COMPLETED)
-        hurried.cancel()
-        if not drain.done():
-            drain.cancel()
+        """A worker that retires and is told to stop has from then on as long as any other."""
+        if not self._stop.is_set() and await _either(worker.drain(RETIRE_S, RETIRE_S), self._stop.wait()):
+            return
+        if not await _either(worker.drain(worker.settings.drain_s if not self._exit_code else 0), self._hurry.wait()):
             await worker.drain(0)
 
     def _tell_of_name(self, name: str, reason: str) -> None:
@@ -143,6 +150,15 @@ class WorkerProcess:
         told = {"event": "bug", "level": "error", "message": str(context.get("message", "")), "traceback": trace}
         if not self._link.send_event(told):
             say_without_waiting(json.dumps(told))
+
+
+async def _either(first: Coroutine[Any, Any, object], other: Coroutine[Any, Any, object]) -> bool:
+    """Runs both until one ends, and ends the other. True when ``first`` has ended."""
+    tasks = [asyncio.ensure_future(each) for each in (first, other)]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+    return tasks[0].done() and not tasks[0].cancelled()
 
 
 def say_without_waiting(line: str) -> None:

@@ -132,6 +132,8 @@ class Worker:
         if now < self._health_due:
             return
         self._health_due = now + HEALTH_LOOK_S
+        for route in self.table.routes:
+            route.budget.roll(now)
         for name, pool in self.table.pools.items():
             for transition in pool.tick(now):
                 self._tell_of_health(name, transition)

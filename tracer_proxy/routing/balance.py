@@ -102,11 +102,13 @@ class TwoChoices(Balance):
         # Any but the first, each as likely.
         second = (first + 1 + int(dice() * (len(endpoints) - 1))) % len(endpoints)
         one, other = endpoints[first], endpoints[second]
-        return one if _cost(one) <= _cost(other) else other
+        # Of one that has not answered yet nothing is known, so it counts as fast as the other.
+        known = one.latency or other.latency or 1.0
+        return one if _cost(one, known) <= _cost(other, one.latency or known) else other
 
 
-def _cost(endpoint: Endpoint) -> float:
-    return (endpoint.latency or 1e-6) * (endpoint.pending + 1) / endpoint.share
+def _cost(endpoint: Endpoint, otherwise: float) -> float:
+    return (endpoint.latency or otherwise) * (endpoint.pending + 1) / endpoint.share
 
 
 class ConsistentHash(Balance):

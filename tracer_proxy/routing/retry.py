@@ -77,10 +77,8 @@ class Budget:
         self.requests, self._before = previous.requests, previous._before
         self._spent, self._began = previous._spent, previous._began
 
-    def spend(self, now: float) -> bool:
-        """Takes one retry out of the budget; false when there is none left. ``now`` is in seconds and never goes back."""
-        if not self._share:
-            return False
+    def roll(self, now: float) -> None:
+        """Begins a new window when it is time. To be called now and then: what a calm saves up must not feed a storm."""
         if self._began is None:
             self._began = now
         elapsed = now - self._began
@@ -88,6 +86,12 @@ class Budget:
             self._before = self.requests * WINDOW_S / elapsed
             self.requests = self._spent = 0
             self._began = now
+
+    def spend(self, now: float) -> bool:
+        """Takes one retry out of the budget; false when there is none left. ``now`` is in seconds and never goes back."""
+        if not self._share:
+            return False
+        self.roll(now)
         if self._spent >= self._share * max(self.requests, self._before) + RETRY_RATE_MIN * WINDOW_S:
             return False
         self._spent += 1

@@ -47,11 +47,8 @@ class Admin:
     @web.middleware
     async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         admin = self._control.in_force.config.admin
-        refusal = why_not(request, admin.token if admin else None)
-        if refusal is not None:
-            return refusal
         try:
-            return await handler(request)
+            return why_not(request, admin.token if admin else None) or await handler(request)
         except web.HTTPException as error:
             kind = error.reason.lower().replace(" ", "_")
             return refused(kind, f"{request.method} {request.path}: {error.reason.lower()}.", error.status, **_allow(error))
@@ -139,7 +136,7 @@ async def _document(request: web.Request) -> Any:
     """Raises ``WrongQuestion`` for what is no JSON."""
     try:
         return json.loads(await request.read())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise WrongQuestion(f"The body is no JSON: {error}.") from None
 
 

@@ -49,7 +49,10 @@ def _no_token() -> web.Response:
 
 
 def _is_called_by_address(host: str) -> bool:
-    name = (urlsplit(f"//{host}").hostname or "").lower()
+    try:
+        name = (urlsplit(f"//{host}").hostname or "").lower()
+    except ValueError:
+        return False
     if name == "localhost" or not name:
         return True
     try:
@@ -63,4 +66,4 @@ def _is_cross_site(request: web.Request) -> bool:
     if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
         return True
     origin = request.headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc != request.host
+    return origin is not None and origin.partition("://")[2] != request.host
