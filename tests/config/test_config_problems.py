@@ -252,6 +252,7 @@ POOLS = [
     ("endpoints: [{uri: http://h}]", "pools.v1.endpoints[0].uri: unknown key 'uri'; did you mean 'url'?"),
     ("endpoints: [http://h], health: {statuses: 2xx}", "found '2xx': expected a status such as 200, or a range"),
     ("endpoints: [http://h], health: {statuses: 300-200}", "expected a range whose second status is not below the first"),
+    ("endpoints: [http://h], mock-llm: x", "unknown key 'mock-llm'"),
     ("endpoints: [http://h], host: upstream", "7:37: pools.v1.host: found 'upstream': expected endpoint or client"),
     ("endpoints: [http://h], idle: long", "7:37: pools.v1.idle: found 'long': expected a duration"),
     (

@@ -179,3 +179,34 @@ def test_without_probes_nobody_stays_unhealthy() -> None:
     after = pool(3)
     after.adopt(before)
     assert states(after) == ["healthy"] * 3
+
+
+def test_an_endpoint_may_stay_dead_for_ever() -> None:
+    """The cool-down stops growing long before its number would be too large."""
+    health = Health()
+    for now in range(1, 3000):
+        health.take(Event.EJECTED, RULES, now)
+        assert health.until - now <= RULES.cooldown_max
+        health.take(Event.COOLED, RULES, now)
+
+
+def test_one_that_comes_back_is_on_probation() -> None:
+    found = pool(2)
+    fail(found, 0, now=0.0)
+    found.tick(10.0)
+    fail(found, 0, 1, now=10.0)
+    assert states(found)[0] == "ejected"
+    found.tick(30.0)
+    found.succeeded(found.endpoints[0], 0.1, 30.0)
+    fail(found, 0, 2, now=30.0)
+    assert found.endpoints[0].health.is_usable
+
+
+def test_ejection_alone_never_empties_a_pool() -> None:
+    rules = HealthRules(failures=1, panic=0, ejected_max=0.5)
+    before = pool(4, rules)
+    for index in (0, 1):
+        fail(before, index, 1)
+    after = Pool("p", [Endpoint("h", 1), Endpoint("h", 2)], LeastPending(), idle_s=1, rules=rules)
+    after.adopt(before)
+    assert len(after.available) == 2

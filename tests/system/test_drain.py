@@ -97,6 +97,7 @@ async def test_the_wait_has_an_end(tmp_path: Path) -> None:
     ):
         reader = await begin(client)
         running.send(signal.SIGTERM)
+        assert (await running.event("exchange_failed"))["kind"] == "draining", "what is cut off is told"
         assert await running.exit_code() == 0
         with pytest.raises(CUT_OFF):
             await read_chunked(reader)

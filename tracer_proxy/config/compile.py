@@ -14,7 +14,7 @@ from tracer_proxy.config.routes import Lane as LaneConfig
 from tracer_proxy.config.routes import Match as MatchConfig
 from tracer_proxy.config.routes import Retries as RetriesConfig
 from tracer_proxy.config.routes import Route as RouteConfig
-from tracer_proxy.config.schema import Config, MockLlm
+from tracer_proxy.config.schema import MOCK_LLM_POOL, Config, MockLlm
 from tracer_proxy.config.schema import Proxy as ProxyConfig
 from tracer_proxy.config.values import StatusRange
 from tracer_proxy.context.inject import Injector
@@ -38,7 +38,6 @@ from tracer_proxy.routing.route import Egress, Match, Route, Timeouts
 from tracer_proxy.routing.table import Table
 from tracer_proxy.routing.tls import ClientTls
 
-MOCK_LLM_POOL = "mock-llm"
 DEFAULT_MOCK_LLM: str = MockLlm.model_fields["listen"].default
 
 

@@ -9,7 +9,7 @@ from tracer_proxy.config.choices import hint
 from tracer_proxy.config.nodes import Location, path_text
 from tracer_proxy.config.pools import Pool
 from tracer_proxy.config.routes import NAME_EXPECTED, NAME_PATTERN, Lane, Match, Retries, Route, When
-from tracer_proxy.config.schema import Config
+from tracer_proxy.config.schema import MOCK_LLM_POOL, Config
 from tracer_proxy.config.tls import PoolTls
 from tracer_proxy.config.values import show_duration
 
@@ -61,6 +61,8 @@ def _pools(config: Config) -> Iterator[Complaint]:
     for name, pool in config.pools.items():
         if not re.fullmatch(NAME_PATTERN, name):
             yield Complaint(("pools", name), f"expected {NAME_EXPECTED}")
+        if name == MOCK_LLM_POOL:
+            yield Complaint(("pools", name), "the bundled mock LLM is shown under this name; choose another one")
         yield from _endpoints(pool, config, ("pools", name, "endpoints"))
         yield from _failover(name, pool, config, ("pools", name, "failover"))
 

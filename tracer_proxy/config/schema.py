@@ -124,6 +124,10 @@ class Tracing(Part):
     )
 
 
+MOCK_LLM_POOL = "mock-llm"
+"""The name under which its pool is shown."""
+
+
 class MockLlm(Part):
     """The bundled mock of an LLM provider."""
 

@@ -36,7 +36,7 @@ from tracer_proxy.control.weights import Weights
 from tracer_proxy.control.workers import Workers
 from tracer_proxy.dataplane.tasks import begin, spawn
 from tracer_proxy.errors import ConfigError
-from tracer_proxy.limits import CONTROL_ALIVE_S, KEEP_PAUSE_RATIO
+from tracer_proxy.limits import ASK_S, CONTROL_ALIVE_S, KEEP_PAUSE_RATIO
 from tracer_proxy.telemetry import catalogue
 from tracer_proxy.telemetry.deltas import Delta
 from tracer_proxy.telemetry.totals import Dump, Totals
@@ -138,6 +138,9 @@ class Control:
         self._send(self.in_force)
         self._tell_supervisor()
         self._keep()
+        if self._birth.state:
+            # They call at once, and what they have counted meanwhile belongs to the first answer.
+            await self.workers.loaded(self.in_force.config.proxy.workers, ASK_S)
         self._admin = Admin(self)
         await self._admin.start(admin)
         spawn(self._watch(), "watch the config")

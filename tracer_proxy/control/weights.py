@@ -23,7 +23,7 @@ def checked(route: Route, asked: Any) -> Weights:
     lanes = {lane.name: lane.weight for lane in route.lanes}
     for name, weight in asked.items():
         if name not in lanes:
-            raise WrongWeights(f"The route {route.name!r} has no lane {name!r}{hint(name, lanes, 'lanes')}.")
+            raise WrongWeights(f"The route {route.name!r} has no lane {name!r}{hint(name, lanes, 'lanes')}")
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight <= CONFIG_WEIGHT_MAX:
             raise WrongWeights(f"The weight of {name!r} must be a number from 0 to {CONFIG_WEIGHT_MAX:,.0f}; found {weight!r}.")
     weights = lanes | {name: float(weight) for name, weight in asked.items()}

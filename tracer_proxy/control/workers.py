@@ -58,7 +58,7 @@ class Workers:
 
     def greet(self, link: "WorkerLink") -> None:
         if self._load and link.version != self.version:
-            link.transport.write(self._load)
+            link.send(self._load)
 
     def changed(self) -> None:
         self._changed.set()
@@ -81,14 +81,20 @@ class Workers:
 
     async def reports(self) -> list[Report]:
         """What they hold now; of one that does not answer in time, what it said last."""
+        await self._ask()
+        if any(link.report.get("is_behind") for link in self.links):
+            # They had counted something that they have not told yet, for what they told had not been confirmed.
+            await self._ask()
+        return [link.report for link in sorted(self.links, key=lambda link: link.number) if link.report]
+
+    async def _ask(self) -> None:
         self.desk.confirm()
         self._asked += 1
         asked = self._asked
-        links = [link for link in self.links if link.number]
+        links = list(self.links)
         for link in links:
-            link.transport.write(frame(FrameKind.ASK, asked))
+            link.send(frame(FrameKind.ASK, asked))
         await self._until(lambda: all(link.answered >= asked or link not in self.links for link in links), ASK_S)
-        return [link.report for link in sorted(self.links, key=lambda link: link.number) if link.report]
 
     def lost(self, link: "WorkerLink") -> None:
         self.links.discard(link)
@@ -157,7 +163,7 @@ class WorkerLink(asyncio.Protocol):
             counted = document.pop("counted", None)
             if counted is not None:
                 confirmed = frame(FrameKind.CONFIRM, (counted["run"], counted["number"]))
-                workers.desk.counted(self.number, counted, partial(self.transport.write, confirmed))
+                workers.desk.counted(self.number, counted, partial(self.send, confirmed))
             self.leaves = bool(document.get("leaving"))
             if document["answers"]:
                 self.report = document | {"worker": self.number}
@@ -165,6 +171,11 @@ class WorkerLink(asyncio.Protocol):
         elif kind is FrameKind.EVENT:
             workers.events.write(**document, worker=self.number)
         workers.changed()
+
+    def send(self, message: bytes) -> None:
+        """To a worker that has died meanwhile, nothing."""
+        if not self.transport.is_closing():
+            self.transport.write(message)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._workers.strangers.discard(self)

@@ -160,7 +160,12 @@ class Attempts(ABC):
             self.worker.loop.call_exception_handler({"message": f"dialling {endpoint} failed", "exception": bug})
             error = ProxyError(Kind.INTERNAL, "The proxy failed to pass the request on; its log says why.")
         if self.downstream.exchange is self:
-            self._attempt_failed(error)
+            try:
+                self._attempt_failed(error)
+            except Exception as bug:
+                # Whatever it is, the client must get an answer.
+                self.worker.loop.call_exception_handler({"message": f"an attempt at {endpoint} failed", "exception": bug})
+                self.fail(ProxyError(Kind.INTERNAL, "The proxy failed to pass the request on; its log says why."))
 
     def _dialled(self, upstream: "Upstream") -> None:
         if self.downstream.exchange is not self:

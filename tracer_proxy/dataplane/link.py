@@ -93,7 +93,8 @@ class Link(asyncio.Protocol):
 
     def send_report(self, answers: int = 0) -> bool:
         """``answers`` is the number that control asked with. False when it could not be sent."""
-        return self._send(FrameKind.REPORT, self._desk.report(asked=answers > 0) | {"answers": answers})
+        # Not even made when nobody takes it: what is counted meanwhile goes with the next.
+        return self.is_open and self._send(FrameKind.REPORT, self._desk.report(asked=answers > 0) | {"answers": answers})
 
     def send_event(self, event: dict[str, Any]) -> bool:
         """A line for the log, as fields. False when it could not be sent."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
 from tracer_proxy.dataplane.tasks import begin
-from tracer_proxy.errors import Kind, ProxyError
+from tracer_proxy.errors import Kind, ProxyError, Side
 from tracer_proxy.limits import PROBES_AT_ONCE_MAX
 from tracer_proxy.routing.endpoint import Endpoint
 from tracer_proxy.routing.health import ProbeRules
@@ -53,22 +53,24 @@ class Probes:
             await asyncio.sleep(pause_s)
             async with self._at_once:
                 failure = await self._failure(endpoint, rules)
+            if failure is None:
+                continue
             self._worker.table.pools[name].probed(endpoint, failure, self._worker.clock.now)
             pause_s = rules.interval * random.uniform(0.9, 1.1)  # noqa: S311
 
-    async def _failure(self, endpoint: Endpoint, rules: ProbeRules) -> str:
-        """Why a probe did not pass; empty when it did."""
+    async def _failure(self, endpoint: Endpoint, rules: ProbeRules) -> str | None:
+        """Why a probe did not pass; empty when it did, ``None`` when it says nothing of the endpoint."""
         try:
             async with asyncio.timeout(rules.timeout):
                 status = await self._ask(endpoint, rules)
         except TimeoutError:
             return f"its probe had no answer within {rules.timeout:g} s"
         except ProxyError as error:
-            return f"its probe failed: {error.message}"
+            return f"its probe failed: {error.message.rstrip('.')}" if error.side is Side.UPSTREAM else None
         except Exception as bug:
             # Told, and no reason to stop probing: an endpoint that nobody asks would stay as it is.
             self._worker.loop.call_exception_handler({"message": f"the probe of {endpoint} failed", "exception": bug})
-            return "its probe could not be made"
+            return None
         return "" if status is None or status in rules.statuses else f"its probe was answered with {status}"
 
     async def _ask(self, endpoint: Endpoint, rules: ProbeRules) -> int | None:

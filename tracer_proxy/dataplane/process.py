@@ -95,6 +95,7 @@ class WorkerProcess:
         always = {"reports_dropped": self._link.dropped, "leaving": self._retire.is_set() or self._stop.is_set()}
         if self._worker is None:
             return always
+        always["is_behind"] = self._worker.meters.is_behind
         there = self._worker.report() if asked else {}
         return there | always | {"counted": metering.take(self._worker)}
 
@@ -138,7 +139,7 @@ class WorkerProcess:
 
     def _tell_of_name(self, name: str, reason: str) -> None:
         if reason:
-            message = f"The name {name} cannot be resolved: {reason}; its last addresses are used, if there are any."
+            message = f"{name}: {reason}; its last addresses are used, if there are any."
             self._link.send_event({"event": "name_unresolved", "level": "warning", "message": message, "name": name})
         else:
             self._link.send_event({"event": "name_resolved", "name": name})

@@ -18,7 +18,7 @@ from tracer_proxy.dataplane.settings import ListenerTls, Settings
 from tracer_proxy.dataplane.tls import CannotLoadFiles, ServerTls
 from tracer_proxy.dataplane.tunnel import Tunnel
 from tracer_proxy.dataplane.upstream import Upstream
-from tracer_proxy.errors import ProxyError
+from tracer_proxy.errors import Kind, ProxyError
 from tracer_proxy.limits import DRAIN_SERVE_S, HEALTH_LOOK_S, LISTEN_BACKLOG, TLS_CLOSE_S, TLS_HANDSHAKE_S
 from tracer_proxy.routing.balance import Dice
 from tracer_proxy.routing.endpoint import Endpoint
@@ -209,7 +209,10 @@ class Worker:
         for tunnel in list(self.tunnels):
             tunnel.close()
         for downstream in list(self.downstreams):
-            downstream.transport.close() if downstream.exchange is None else downstream.transport.abort()
+            if downstream.exchange is None:
+                downstream.transport.close()
+            else:
+                downstream.exchange.fail(ProxyError(Kind.DRAINING, "The proxy stopped before the answer was complete."))
         for upstream in list(self.upstreams):
             upstream.close()
         self.clock.stop()

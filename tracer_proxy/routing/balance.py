@@ -13,7 +13,7 @@ Dice = Callable[[], float]
 
 BOUND = 1.25
 """How much more than its share of what is under way an endpoint may have with ``consistent_hash``."""
-_HASHES = 2.0**64
+_HASHES = 2.0**53
 
 
 class Balance(ABC):
@@ -98,17 +98,21 @@ class TwoChoices(Balance):
     measures_latency = True
 
     def pick(self, endpoints: Sequence[Endpoint], dice: Dice, key: bytes) -> Endpoint:
-        first = int(dice() * len(endpoints))
-        # Any but the first, each as likely.
-        second = (first + 1 + int(dice() * (len(endpoints) - 1))) % len(endpoints)
-        one, other = endpoints[first], endpoints[second]
+        if self.is_even:
+            first = int(dice() * len(endpoints))
+            # Any but the first, each as likely.
+            second = (first + 1 + int(dice() * (len(endpoints) - 1))) % len(endpoints)
+            one, other = endpoints[first], endpoints[second]
+        else:
+            # May be the same one twice, so that an idle pool is used by share.
+            one, other = _by_share(endpoints, dice), _by_share(endpoints, dice)
         # Of one that has not answered yet nothing is known, so it counts as fast as the other.
         known = one.latency or other.latency or 1.0
         return one if _cost(one, known) <= _cost(other, one.latency or known) else other
 
 
 def _cost(endpoint: Endpoint, otherwise: float) -> float:
-    return (endpoint.latency or otherwise) * (endpoint.pending + 1) / endpoint.share
+    return (endpoint.latency or otherwise) * (1 + endpoint.pending / endpoint.share)
 
 
 class ConsistentHash(Balance):
@@ -123,7 +127,8 @@ class ConsistentHash(Balance):
         best, highest = endpoints[0], -1.0
         for endpoint in endpoints:
             if endpoint.pending < ceil(per_share * endpoint.share):
-                drawn = (xxh3_64_intdigest(key, endpoint.salt) + 1) / (_HASHES + 1)
+                # Never 0 and never 1, in 53 bits: both would have no logarithm to divide by.
+                drawn = ((xxh3_64_intdigest(key, endpoint.salt) >> 11) + 0.5) / _HASHES
                 score = endpoint.share / -log(drawn)
                 if score > highest:
                     best, highest = endpoint, score

@@ -56,6 +56,9 @@ NEXT: dict[tuple[State, Event], State] = {
 """What is not listed changes nothing: probes that pass do not shorten a cool-down, and failures of what is left out anyway are
 those of exchanges that began before."""
 
+_DOUBLINGS_MAX = 32
+"""More would be beyond any longest cool-down, and after a thousand beyond any number."""
+
 USABLE = frozenset((State.HEALTHY, State.RECOVERING))
 
 
@@ -145,7 +148,7 @@ class Health:
             forgiven = now - self.since > rules.cooldown_max and self.moves > 0
             self.strikes = 1 if forgiven else self.strikes + 1
             self.ejections += 1
-            self.until = now + min(rules.cooldown * 2.0 ** (self.strikes - 1), rules.cooldown_max)
+            self.until = now + min(rules.cooldown * 2.0 ** min(self.strikes - 1, _DOUBLINGS_MAX), rules.cooldown_max)
         elif state is State.RECOVERING:
             self.until = now + rules.slow_start
         # From ejection to ejection: growing warm is no new beginning.
@@ -153,7 +156,9 @@ class Health:
             self.since = now
         self.state = state
         self.moves += 1
-        self.failures = self._in_window = self._failed_in_window = 0
+        self._in_window = self._failed_in_window = 0
+        # One that comes back is on probation: its first failure sends it away again.
+        self.failures = max(rules.failures - 1, 0) if event is Event.COOLED else 0
         self._window_began = now
         return True
 

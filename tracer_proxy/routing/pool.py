@@ -147,6 +147,9 @@ class Pool:
     def _refresh(self, now: float) -> None:
         usable = tuple(endpoint for endpoint in self.endpoints if endpoint.health.is_usable)
         self.panics = len(usable) < self.rules.panic * len(self.endpoints)
+        if not usable:
+            # Only probes may empty a pool: ejected ones are better than none.
+            usable = tuple(endpoint for endpoint in self.endpoints if endpoint.health.state is State.EJECTED)
         self.available = self.endpoints if self.panics else usable
         for endpoint in self.endpoints:
             endpoint.share = endpoint.weight * endpoint.health.share(self.rules, now)

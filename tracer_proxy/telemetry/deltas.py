@@ -97,6 +97,11 @@ class Meters:
         self._next_is_whole = False
         return self._under_way
 
+    @property
+    def is_behind(self) -> bool:
+        """What ``take`` gives has been taken before: there may be newer counts."""
+        return self._under_way is not None
+
     def confirm(self, run: str, number: int) -> None:
         """Control has added the delta up. Confirming another one than that under way does nothing."""
         if self._under_way is not None and (run, number) == (self._run, self._number):

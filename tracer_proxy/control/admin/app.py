@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from tracer_proxy.control.main import Control, Outcome
 
 
+_QUESTION_KEYS = ("url", "method", "headers", "body", "from")
+
+
 class Admin:
     def __init__(self, control: "Control") -> None:
         self._control = control
@@ -119,7 +122,7 @@ class Admin:
         name = request.match_info["route"]
         routes = {route.name: route for route in self._control.in_force.config.routes}
         if name not in routes:
-            return refused("no_such_route", f"There is no route {name!r}{hint(name, routes, 'routes')}.", 404)
+            return refused("no_such_route", f"There is no route {name!r}{hint(name, routes, 'routes')}", 404)
         try:
             weights = checked(routes[name], await _document(request))
         except (WrongWeights, WrongQuestion) as error:
@@ -144,6 +147,9 @@ def _question(document: Any) -> Question:
     """From ``{"url": …, "method": …, "headers": {…}, "body": …, "from": …}``, of which only the URL must be there."""
     if not isinstance(document, dict) or not isinstance(document.get("url"), str):
         raise WrongQuestion('Expected an object with a url, such as {"url": "/agents/planner", "headers": {"x-a": "1"}}.')
+    for key in document:
+        if key not in _QUESTION_KEYS:
+            raise WrongQuestion(f"unknown key {key!r}{hint(key, _QUESTION_KEYS, 'keys')}")
     headers = document.get("headers", {})
     texts = (document.get("method"), document.get("body"), document.get("from"))
     if not isinstance(headers, dict) or any(text is not None and not isinstance(text, str) for text in texts):
