@@ -174,3 +174,8 @@ def test_retries_make_sense_together() -> None:
         "f.yaml:4:24: routes[0].retries.backoff: found 3s: longer than backoff_max; make it shorter, or that one longer"
     ]
     assert told(route="retries: {on: [503, 404]}")[0].endswith("500, 502, 503 or 504; did you mean '504'?")
+
+
+def test_the_name_of_the_mocks_pool_is_taken() -> None:
+    (problem,) = told(lanes="{name: a, pool: mock-llm}", pools="mock-llm: {endpoints: [http://h]}")
+    assert "the bundled mock LLM is shown under this name" in problem

@@ -196,13 +196,15 @@ class Control:
             if changed:
                 await self._put_into_force(new)
                 self.totals.count(catalogue.RELOADS, "ok")
-                self.events.write("reloaded", config=new.version)
             self.in_force = new
             before = self.state.reload
             if changed or before.error:
                 # The file is as it should be again, too, when it holds what is in force.
                 self.state.reload = LastReload(_now(), "", before.succeeded + changed, before.failed)
                 self._keep()
+            if changed:
+                # Said when a successor would know it, too.
+                self.events.write("reloaded", config=new.version)
             return Outcome(changed=changed, version=new.version)
 
     def _named_by(self, text: str) -> set[Path]:
