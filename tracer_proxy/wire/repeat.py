@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterable, Sequence
 from struct import Struct
 
-_VISIBLE = bytes(range(0x21, 0x7F))
+_OTHERS_CHANGED = bytes(byte if 0x21 <= byte <= 0x7E else ord("?") for byte in range(256))
+"""For ``translate``: visible ASCII stays as it is, and nothing else does."""
 _END = b"\r\n\r\n"
 
 Rest = tuple[bytes, ...]
@@ -60,7 +61,8 @@ class Layout:
         if pieces[::2] != self._fixed:
             return None
         values = pieces[1::2]
-        return None if b"".join(values).translate(None, _VISIBLE) else values
+        joined = b"".join(values)
+        return values if joined.translate(_OTHERS_CHANGED) == joined else None
 
 
 def request_layout(rest: Rest, values: Sequence[bytes]) -> Layout:
