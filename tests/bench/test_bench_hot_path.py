@@ -14,5 +14,7 @@ async def test_every_scenario_is_served(scenario: str) -> None:
         bench.serve(request)
     bench.worker.clock.stop()
     counted = metering.take(bench.worker)["added"]
-    assert [(labels[-1], count) for name, labels, count in counted if name == catalogue.EXCHANGES.name] == [("200", 20)]
+    answered = [(labels[-1], count) for name, labels, count in counted if name == catalogue.EXCHANGES.name]
+    assert {status for status, _ in answered} == {"200"}
+    assert sum(count for _, count in answered) == 20
     assert bench.worker.report()["under_way"] == 0
