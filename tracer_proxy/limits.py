@@ -198,6 +198,20 @@ SERIES_MAX = 20_000
 SERIES_VANISHED_MAX = 2_000
 """Of these, series whose lane or endpoint is no longer in the config; beyond it those that vanished first go."""
 
+# Records of exchanges, and their export.
+LOOK_AHEAD_BYTES_MAX = 2 * MiB
+"""A request's body up to this size is read as a whole before it goes on, where its trace or its lane may hang on it."""
+RECORDS_HELD_MAX = 2_000
+"""Records of a worker that wait for control; beyond it they are dropped and counted."""
+RECORDS_FLUSH_S = 0.05
+RECORDS_FLUSH_BYTES = 64 * KiB
+RECENT_RECORDS_PER_S = 20
+"""Records that a worker sends for ``/api/exchanges`` when nobody else wants any."""
+CAPTURE_BYTES = 8 * KiB
+"""Default of ``tracing.capture_limit``."""
+CAPTURE_BYTES_MAX = 256 * KiB
+EXPORT_TIMEOUT_S = 10.0
+
 # Config.
 CONFIG_BYTES_MAX = 1 * MiB
 CONFIG_NODES_MAX = 100_000

@@ -121,7 +121,7 @@ def test_input_shape_passes(change: str) -> None:
         "{proxy: {drain: soon}}",
         "{proxy: {limits: {headers: 1000}}}",
         "{tracing: {sample: 2}}",
-        "{tracing: {exporter: jaeger}}",
+        "{tracing: {exporter: zipkin}}",
         "{trust: all}",
         "{routes: []}",
         "{routes: [{name: r}]}",

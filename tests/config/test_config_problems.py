@@ -40,7 +40,7 @@ SECTIONS = [
     ("proxy: {lisen: 1.2.3.4:80}", "8:9: proxy.lisen: unknown key 'lisen'; did you mean 'listen'?"),
     ("prxy: {}", "8:1: prxy: unknown key 'prxy'; did you mean 'proxy'?"),
     ("profile: {}", "8:1: profile: unknown key 'profile'; did you mean 'profiles'?"),
-    ("zzz: 1", "8:1: zzz: unknown key 'zzz'; keys: version, proxy, admin, tracing, trust, coloring, routes, pools"),
+    ("zzz: 1", "8:1: zzz: unknown key 'zzz'; keys: version, proxy, admin, tracing, log, trust, coloring, routes, pools"),
     ("proxy: text", "8:8: proxy: found text: expected a mapping"),
     ("proxy: [1]", "8:8: proxy: found a list: expected a mapping"),
     ("proxy: {listen: 8080}", "8:17: proxy.listen: found 8080: expected an address such as 127.0.0.1:8080"),
@@ -76,8 +76,32 @@ SECTIONS = [
     ),
     ("admin: {}", "8:1: admin: the key 'listen' is missing"),
     ("admin:", "8:1: admin: the key 'listen' is missing"),
-    ("tracing: {exporter: jaeger}", "8:21: tracing.exporter: found 'jaeger': not available in this version; expected none"),
-    ("tracing: {exporter: jager}", "8:21: tracing.exporter: found 'jager': expected none"),
+    (
+        "tracing: {exporter: jager}",
+        "8:21: tracing.exporter: found 'jager': expected jaeger, otlp, console or none; did you mean 'jaeger'?",
+    ),
+    (
+        "tracing: {exporter: otlp, protocol: thrift}",
+        "8:37: tracing.protocol: found 'thrift' for exporter 'otlp': only jaeger knows it; remove protocol",
+    ),
+    (
+        "tracing: {exporter: jaeger, endpoint: 'udp://localhost:6831'}",
+        "8:39: tracing.endpoint: found 'udp://localhost:6831': spans go over UDP only to a thrift agent; "
+        "add protocol: thrift, or use http",
+    ),
+    (
+        "tracing: {endpoint: 'http://me:secret@collector'}",
+        "8:21: tracing.endpoint: found 'http://...@collector': expected the URL of a collector",
+    ),
+    (
+        "tracing: {tls: {cert: /c.pem}}",
+        "8:23: tracing.tls.cert: cert needs key beside it; one file may hold both, and is then named twice",
+    ),
+    (
+        "log: {exchanges: x.log}",
+        "8:18: log.exchanges: found 'x.log': expected none, stderr, or the absolute path of a file, "
+        "such as /var/log/tracer-proxy/exchanges.jsonl",
+    ),
     ("tracing: {sample: 1.5}", "8:19: tracing.sample: found 1.5: expected a number from 0 to 1"),
     ("tracing: {sample: often}", "8:19: tracing.sample: found 'often': expected a number from 0 to 1"),
     ("tracing: {inject: tracecontext}", "8:19: tracing.inject: found text: expected a list"),

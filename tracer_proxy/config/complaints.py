@@ -81,7 +81,7 @@ def _shown(value: Any, location: Location, *, is_key: bool) -> str:
         return "a value that is not shown here"
     if isinstance(value, bool):
         return str(value).lower()
-    if "endpoints" in location and isinstance(value, str):
+    if location and (location[-1] == "endpoint" or "endpoints" in location) and isinstance(value, str):
         value = _USER_INFO.sub(r"\1...@", value.partition("?")[0])
     return _cut(value) if isinstance(value, str) else str(value)
 

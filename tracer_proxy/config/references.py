@@ -24,7 +24,7 @@ class Complaint:
 
 def complaints(config: Config) -> list[Complaint]:
     """Everything that does not fit together, in no particular order."""
-    found = [*_listeners(config), *_admin(config), *_pools(config), *_tls(config)]
+    found = [*_listeners(config), *_admin(config), *_pools(config), *_tls(config), *_tracing(config)]
     for index, rule in enumerate(config.coloring):
         found += _when(rule.when, ("coloring", index, "when"))
     found += _repeated((route.name, ("routes", index, "name")) for index, route in enumerate(config.routes))
@@ -114,6 +114,20 @@ def _pool_tls(pool: Pool, tls: PoolTls, location: Location) -> Iterator[Complain
         yield Complaint((*inner, "verify"), message, ((*inner, "ca"),))
 
 
+def _tracing(config: Config) -> Iterator[Complaint]:
+    tracing = config.tracing
+    if tracing.protocol == "thrift" and tracing.exporter != "jaeger":
+        message = f"found 'thrift' for exporter {tracing.exporter!r}: only jaeger knows it; remove protocol"
+        yield Complaint(("tracing", "protocol"), message, (("tracing", "exporter"),))
+    if tracing.endpoint and tracing.endpoint.startswith("udp:") and tracing.protocol != "thrift":
+        message = f"found {tracing.endpoint!r}: spans go over UDP only to a thrift agent; add protocol: thrift, or use http"
+        yield Complaint(("tracing", "endpoint"), message, (("tracing", "protocol"),))
+    for given, missing in (("cert", "key"), ("key", "cert")):
+        if getattr(tracing.tls, given) and not getattr(tracing.tls, missing):
+            message = f"{given} needs {missing} beside it; one file may hold both, and is then named twice"
+            yield Complaint(("tracing", "tls", given), message, (("tracing", "tls", missing),))
+
+
 def _when(when: When, location: Location) -> Iterator[Complaint]:
     if not (when.header or when.cookie or when.query or when.path or when.agent) and when.percent is None:
         keys = ", ".join(When.model_fields)
@@ -131,6 +145,11 @@ def _route(route: Route, config: Config, location: Location) -> Iterator[Complai
     if route.llm and route.llm.mode == "local" and route.llm.api != "openai":
         message = f"found 'local' for api {route.llm.api!r}: the bundled mock speaks only openai so far; use mode: remote"
         yield Complaint((*location, "llm", "mode"), message, ((*location, "llm", "api"),))
+    kinds = [kind for kind in ("llm", "mcp", "a2a") if getattr(route, kind) is not None]
+    for kind in kinds[1:]:
+        yield Complaint(
+            (*location, kind), f"this route has {kinds[0]} already; keep one of llm, mcp and a2a", ((*location, kinds[0]),)
+        )
     yield from _retries(route.retries, (*location, "retries"))
     yield from _lanes(route.lanes, config, (*location, "lanes"))
 

@@ -19,6 +19,7 @@ from tracer_proxy.config.matchers import (
     ValueMatcher,
 )
 from tracer_proxy.config.part import Part
+from tracer_proxy.config.tracing import RouteTracing, Rpc
 from tracer_proxy.config.values import (
     Duration,
     Flag,
@@ -187,6 +188,9 @@ class Route(Part):
     )
     rewrite: Rewrite | None = Field(None, description="Changes the path; needs `match.path`.")
     llm: Llm | None = Field(None, description="For routes to a model provider.")
+    mcp: Rpc | None = Field(None, description="For routes to MCP servers. At most one of `llm`, `mcp` and `a2a`.")
+    a2a: Rpc | None = Field(None, description="For routes to A2A agents.")
+    tracing: RouteTracing = Field(default_factory=RouteTracing, description="What differs from `tracing` on this route.")
     egress: Egress | None = Field(
         None,
         description="What of ours the endpoint sees: `full`, the trace headers, baggage, colour and forwarding headers; "

@@ -14,12 +14,12 @@ from tracer_proxy.config.part import Part
 from tracer_proxy.config.pools import Pool
 from tracer_proxy.config.routes import ColorRule, Route
 from tracer_proxy.config.tls import ProxyTls
+from tracer_proxy.config.tracing import Log, Tracing
 from tracer_proxy.config.values import (
     Duration,
     Form,
     OneOrMany,
     Timeout,
-    choice_form,
     number,
     number_form,
     size_form,
@@ -57,10 +57,6 @@ Version = Annotated[Literal[1], _one_form("`1`", "expected 1, the only version o
 Workers = Annotated[int, number_form(1, WORKERS_MAX, whole=True)]
 AdminToken = Annotated[
     str, text_form("token", r"[!-~]{16,256}", "a token of 16 to 256 visible ASCII characters, best from the environment")
-]
-Exporter = Annotated[Literal["none"], choice_form("none", later=("jaeger", "otlp", "console"))]
-Injected = Annotated[
-    Literal["tracecontext", "baggage", "b3", "b3multi"], choice_form("tracecontext", "baggage", "b3", "b3multi")
 ]
 
 
@@ -113,17 +109,6 @@ class Admin(Part):
     )
 
 
-class Tracing(Part):
-    """What becomes of traces."""
-
-    exporter: Exporter = Field("none", description="Where spans go; nowhere in this version.")
-    sample: Annotated[float, number_form(0, 1)] = Field(1.0, description="Share of new traces that are sampled.")
-    inject: tuple[Injected, ...] = Field(
-        ("tracecontext", "baggage"),
-        description="Formats of the trace headers that endpoints get; `x-trace-id-ext` always goes with them.",
-    )
-
-
 MOCK_LLM_POOL = "mock-llm"
 """The name under which its pool is shown."""
 
@@ -148,6 +133,7 @@ class Config(Part):
     proxy: Proxy = Field(default_factory=Proxy, description="Where agents point to, and what they may cost.")
     admin: Admin | None = Field(None, description="The admin port; left out, there is none.")
     tracing: Tracing = Field(default_factory=Tracing, description="What becomes of traces.")
+    log: Log = Field(default_factory=Log, description="The log of exchanges.")
     trust: tuple[Network, ...] = Field(
         ("loopback", "private"),
         description="Whose trace headers, baggage and colours are believed: `loopback`, `private`, `all`, or networks.",

@@ -10,7 +10,7 @@ from tracer_proxy.config.schema import Config
 from tracer_proxy.config.values import StatusRange
 
 MASK = "***"
-_SECRET = frozenset((("admin", "token"), ("pools", "*", "headers", "*")))
+_SECRET = frozenset((("admin", "token"), ("pools", "*", "headers", "*"), ("tracing", "headers", "*")))
 """Where secrets stand; ``*`` is any key."""
 
 

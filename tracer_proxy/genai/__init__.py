@@ -3,6 +3,6 @@
     asked        what a request says of itself, and what it repeats of earlier answers (``Asked``)
     answered     what an answer says, whole or as a stream (``Answered``)
 
-Enters: paths and bodies as bytes, within bounds. Leaves: the two records above. Never: I/O, a clock, an exception for bytes that
-are not what they should be; a reader gives up quietly, and nothing it sees is ever changed.
+Enters: paths and bodies as bytes, within bounds. Leaves: the two records above. Never: I/O, a clock, an exception for bytes
+that are not what they should be; a reader gives up quietly, and nothing it sees is ever changed.
 """

@@ -1,8 +1,8 @@
 """Digests by which a tool call is known again when its id is not unique.
 
-Some models count their calls (``call_0``, ``functions.search:1``), so an id alone says nothing: two conversations, or two turns of
-one, share it. A call is then known by its name, its arguments, the whole message that holds it, and everything said before.
-Digests are xxh3: fast, and to be keyed by whoever stores them.
+Some models count their calls (``call_0``, ``functions.search:1``), so an id alone says nothing: two conversations, or two
+turns of one, share it. A call is then known by its name, its arguments, the whole message that holds it, and everything said
+before. Digests are xxh3: fast, and to be keyed by whoever stores them.
 """
 
 from collections.abc import Iterable, Sequence

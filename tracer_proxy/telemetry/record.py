@@ -1,4 +1,4 @@
-"""The record of an exchange: what the worker knows when it has ended, and all that spans, log, live view and evidence are made of.
+"""The record of an exchange: what the worker knows when it has ended. Spans, log, live view and evidence are made of it.
 
 Times are Unix seconds. Ids are lower-case hex as bytes. What is not known is empty or ``None``. A record crosses from worker to
 control as MessagePack by position, so new fields go last.
