@@ -201,10 +201,9 @@ SERIES_VANISHED_MAX = 2_000
 # Records of exchanges, and their export.
 LOOK_AHEAD_BYTES_MAX = 2 * MiB
 """A request's body up to this size is read as a whole before it goes on, where its trace or its lane may hang on it."""
-RECORDS_HELD_MAX = 2_000
-"""Records of a worker that wait for control; beyond it they are dropped and counted."""
+RECORDS_AT_ONCE = 32
+"""So many records, or what there is after this time, go to control in one message."""
 RECORDS_FLUSH_S = 0.05
-RECORDS_FLUSH_BYTES = 64 * KiB
 RECENT_RECORDS_PER_S = 20
 """Records that a worker sends for ``/api/exchanges`` when nobody else wants any."""
 CAPTURE_BYTES = 8 * KiB

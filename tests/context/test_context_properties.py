@@ -37,7 +37,7 @@ def test_readers_never_raise_and_let_nothing_unchecked_through(fields: dict[byte
         assert context.parent_id == b"" or is_span_id(context.parent_id)
         assert context.external_id == b"" or is_external_id(context.external_id)
         assert all(byte == 0x09 or 0x20 <= byte <= 0x7E for byte in context.tracestate)
-        assert context.source not in context.conflicts
+        assert context.source not in {other.source for other in context.conflicts}
         assert not context.debug or context.sampled
     assert sampling_hint(fields) in (True, False, None)
     assert external_id(fields) == b"" or is_external_id(external_id(fields))

@@ -1,6 +1,8 @@
 """From a checked config to the frozen table of a worker. The same config and TLS files give the same table."""
 
 from collections.abc import Callable, Iterator, Sequence
+from math import inf
+from typing import TypeVar
 
 from tracer_proxy.config import tls
 from tracer_proxy.config.addresses import Endpoint as EndpointConfig
@@ -16,6 +18,7 @@ from tracer_proxy.config.routes import Retries as RetriesConfig
 from tracer_proxy.config.routes import Route as RouteConfig
 from tracer_proxy.config.schema import MOCK_LLM_POOL, Config, MockLlm
 from tracer_proxy.config.schema import Proxy as ProxyConfig
+from tracer_proxy.config.tracing import Tracing
 from tracer_proxy.config.values import StatusRange
 from tracer_proxy.context.inject import Injector
 from tracer_proxy.context.trace import ratio_threshold
@@ -35,8 +38,11 @@ from tracer_proxy.routing.matcher import Matcher
 from tracer_proxy.routing.pool import Pool
 from tracer_proxy.routing.retry import OUTCOMES, RetryPolicy
 from tracer_proxy.routing.route import Egress, Match, Route, Timeouts
-from tracer_proxy.routing.table import Table
+from tracer_proxy.routing.table import Inbound, Table
 from tracer_proxy.routing.tls import ClientTls
+from tracer_proxy.telemetry.wanted import Wanted
+
+T = TypeVar("T")
 
 DEFAULT_MOCK_LLM: str = MockLlm.model_fields["listen"].default
 
@@ -47,14 +53,28 @@ def compile_table(config: Config, mock_llm: str) -> Table:
     failover = {name: [pools[other] for other in pool.failover] for name, pool in config.pools.items()}
     mock = Pool(MOCK_LLM_POOL, [_listener(mock_llm)], BALANCES["round_robin"](), idle_s=UPSTREAM_IDLE_S)
     return Table(
-        [_route(route, pools, failover, mock) for route in config.routes],
+        [_route(route, config.tracing, pools, failover, mock) for route in config.routes],
         color_rules=[_color_rule(rule) for rule in config.coloring],
         watched=set(_watched(config)),
         ruled=set(_ruled(config)),
         injector=Injector(config.tracing.inject),
         sample_threshold=ratio_threshold(config.tracing.sample),
+        wanted=_wanted(config),
+        inbound=Inbound(config.tracing.inbound),
+        believe_sampled=config.tracing.believe_sampled,
         trust=Trust(config.trust),
         fields_max=config.proxy.limits.headers,
+    )
+
+
+def _wanted(config: Config) -> Wanted:
+    exports = config.tracing.exporter != "none"
+    return Wanted(
+        sampled=exports,
+        all=config.log.exchanges != "none",
+        errors=exports and config.tracing.always.errors,
+        slower_s=config.tracing.always.slower if exports and config.tracing.always.slower is not None else inf,
+        recent=config.admin is not None,
     )
 
 
@@ -94,7 +114,9 @@ def _watched(config: Config) -> Iterator[bytes]:
                 yield b"cookie"
 
 
-def _route(config: RouteConfig, pools: dict[str, Pool], failover: dict[str, list[Pool]], mock: Pool) -> Route:
+def _route(
+    config: RouteConfig, tracing: Tracing, pools: dict[str, Pool], failover: dict[str, list[Pool]], mock: Pool
+) -> Route:
     local = config.llm is not None and config.llm.mode == "local"
     egress = Egress(config.egress or ("full" if local or config.llm is None else "none"))
     lanes = [
@@ -110,10 +132,20 @@ def _route(config: RouteConfig, pools: dict[str, Pool], failover: dict[str, list
         rewrite=config.rewrite.prefix.rstrip("/").encode() if config.rewrite else None,
         egress=egress,
         llm_api=config.llm.api if config.llm else "",
+        http_route=config.match.path or config.match.exact or config.match.regex or config.name,
+        sample_threshold=ratio_threshold(_or(config.tracing.sample, tracing.sample)),
+        stitch=_or(config.tracing.stitch, tracing.stitch),
+        capture_chars=tracing.capture_limit if _or(config.tracing.capture, tracing.capture) == "content" else 0,
+        rpc="mcp" if config.mcp else "a2a" if config.a2a else "",
+        rpc_meta=any(rpc is not None and rpc.meta for rpc in (config.mcp, config.a2a)),
         timeouts=Timeouts(**config.timeouts.model_dump()),
         request_body_max=config.limits.request_body,
         retries=_retries(config.retries),
     )
+
+
+def _or(own: T | None, general: T) -> T:
+    return general if own is None else own
 
 
 def _retries(config: RetriesConfig) -> RetryPolicy:

@@ -51,8 +51,8 @@ class TraceContext:
     """B3's emphasised yes; it is passed on."""
     external_id: bytes = b""
     """An id of the caller's own that is no trace id: for the record only."""
-    conflicts: tuple[str, ...] = ()
-    """Other valid formats in the same request that name another trace."""
+    conflicts: tuple["TraceContext", ...] = ()
+    """What other valid formats in the same request say, where they name another trace."""
 
 
 def extract(fields: Mapping[bytes, bytes]) -> TraceContext | None:
@@ -130,7 +130,7 @@ def _with_other_formats(context: TraceContext | None, fields: Mapping[bytes, byt
     for other in others:
         # 64-bit peers know only the right half of a trace id.
         if other.trace_id[_RIGHT_64_BITS] != context.trace_id[_RIGHT_64_BITS]:
-            conflicts.append(other.source)
+            conflicts.append(other)
         elif other.debug and context.sampled:
             # traceparent has no debug flag: without this it would be lost behind a hop that writes both formats.
             context.debug = True

@@ -41,7 +41,9 @@ class InForce:
 
     def load(self) -> Load:
         """A table that nobody has routed by yet: one that has remembers lines of heads."""
-        return Load(self.version, self.table(), compile_settings(self.config.proxy))
+        table = self.table()
+        table.version = self.version
+        return Load(self.version, table, compile_settings(self.config.proxy))
 
     def with_override(self, route: str, weights: Weights) -> "InForce":
         return replace(self, overrides={**self.overrides, route: weights})

@@ -6,15 +6,17 @@ import json
 import os
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol, cast
 
 from tracer_proxy.control.events import Events
 from tracer_proxy.dataplane.frames import BadFrame, FrameKind, FrameReader, frame, load_frame
 from tracer_proxy.dataplane.load import Load
+from tracer_proxy.dataplane.records import read_records
 from tracer_proxy.limits import ASK_S, LINK_FRAME_BYTES_MAX, LINK_HELLO_BYTES_MAX, LINK_HELLO_S, LINK_STRANGERS_MAX, LOAD_S
 from tracer_proxy.telemetry.deltas import Delta
+from tracer_proxy.telemetry.record import Record
 
 Report = dict[str, Any]
 
@@ -31,6 +33,9 @@ class Desk(Protocol):
     def lost(self, number: int) -> None:
         """The worker is gone, or will call again."""
 
+    def recorded(self, number: int, records: Sequence[Record]) -> None:
+        """Exchanges that have ended."""
+
 
 class Workers:
     """``version`` is what all are to route by."""
@@ -45,6 +50,7 @@ class Workers:
         self.version = ""
         self._load = b""
         self._asked = 0
+        self._live = False
         self._changed = asyncio.Event()
 
     async def listen(self, listener: socket.socket) -> None:
@@ -56,7 +62,15 @@ class Workers:
         for link in self.links:
             self.greet(link)
 
+    def want(self, *, live: bool) -> None:
+        """Whether all records are to be sent, for somebody looks on; those too that call later are told."""
+        self._live = live
+        for link in self.links:
+            link.send(frame(FrameKind.WANT, live))
+
     def greet(self, link: "WorkerLink") -> None:
+        if self._live:
+            link.send(frame(FrameKind.WANT, True))
         if self._load and link.version != self.version:
             link.send(self._load)
 
@@ -143,7 +157,10 @@ class WorkerLink(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             for kind, body in self._frames.feed(data):
-                self._take(kind, json.loads(body))
+                if kind is FrameKind.RECORDS and self.number:
+                    self._workers.desk.recorded(self.number, read_records(body))
+                else:
+                    self._take(kind, json.loads(body))
         except (BadFrame, ValueError, KeyError, TypeError):
             self.transport.abort()
 

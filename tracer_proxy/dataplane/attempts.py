@@ -10,11 +10,14 @@ anything: what and when is up to ``retries.py``.
 
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from tracer_proxy.dataplane import admission
 from tracer_proxy.dataplane.clock import NEVER
 from tracer_proxy.dataplane.plan import Plan
+from tracer_proxy.dataplane.recording import attempt_of
 from tracer_proxy.dataplane.retries import Retries
 from tracer_proxy.dataplane.tasks import spawn
 from tracer_proxy.errors import Kind, ProxyError, Side
@@ -25,6 +28,7 @@ from tracer_proxy.routing.endpoint import Endpoint
 from tracer_proxy.routing.lane import Lane
 from tracer_proxy.routing.retry import OUTCOMES
 from tracer_proxy.routing.retry import retry_after as read_retry_after
+from tracer_proxy.telemetry.record import Attempt as AttemptRecord
 from tracer_proxy.wire.response import ResponseHead
 
 if TYPE_CHECKING:
@@ -42,13 +46,23 @@ class Attempts(ABC):
         "_repeatable",
         "_retries",
         "answer_s",
+        "answer_status",
+        "attempt_began",
+        "attempt_ended",
+        "attempt_error",
         "decision",
         "downstream",
         "endpoint",
         "lane",
+        "past_attempts",
+        "peer",
         "plan",
         "request_done",
+        "reused",
+        "sampled",
         "sent_at",
+        "span_id",
+        "trace_id",
         "upstream",
         "worker",
     )
@@ -63,11 +77,28 @@ class Attempts(ABC):
     """The decision's, or the same by a pool that stands in."""
     upstream: "Upstream | None"
     endpoint: Endpoint | None
-    """Of the last attempt."""
+    """Of the last attempt, as what follows is."""
+    span_id: bytes
+    """What the endpoint is told is its parent."""
+    attempt_began: float
+    """In seconds of the monotonic clock."""
+    attempt_ended: float
+    attempt_error: str
+    """The kind of the error that ended it."""
     sent_at: float
-    """When the last attempt's request went out, in seconds of the monotonic clock."""
+    """When the request went out."""
     answer_s: float
     """From then to the head of the answer."""
+    answer_status: int
+    """0 for no answer."""
+    peer: str
+    """The address of the connection."""
+    reused: bool
+    """It was a kept one."""
+    past_attempts: Sequence[AttemptRecord]
+    """Those before the last one."""
+    trace_id: bytes
+    sampled: bool
     _circuit: Circuit | None
     """Where the attempt under way is counted."""
     _retries: Retries | None
@@ -110,7 +141,10 @@ class Attempts(ABC):
         if upstream is None and (refusal := admission.refuse_dial(self.worker, pool)):
             self._turned_away(refusal)
             return
+        if self.endpoint is not None:
+            self._note_attempt()
         self.endpoint = endpoint
+        self.attempt_began = monotonic()
         endpoint.pending += 1
         circuit.requests += 1
         self._circuit = circuit
@@ -125,9 +159,18 @@ class Attempts(ABC):
             self._dispatch(upstream)
 
     def _turned_away(self, error: ProxyError) -> None:
-        self.endpoint = None
+        if self.endpoint is not None:
+            self._note_attempt()
+            self.endpoint = None
         if not self._further().fail_over():
             self.fail(error)
+
+    def _note_attempt(self) -> None:
+        """Of the one before, which has ended; the next one has a span of its own."""
+        self.past_attempts = (*self.past_attempts, attempt_of(self))
+        self.span_id = self.worker.ids.span()
+        self.answer_status = 0
+        self.peer, self.reused = "", False
 
     def _further(self) -> Retries:
         if self._retries is None:
@@ -196,10 +239,11 @@ class Attempts(ABC):
 
     # The end of an attempt, and what follows.
 
-    def _end_attempt(self, answer: ResponseHead | None, *, is_clean: bool) -> None:
+    def _end_attempt(self, answer: ResponseHead | None, *, is_clean: bool, error: ProxyError | None = None) -> None:
         """Tells the pool how its endpoint did; without an answer it failed. ``is_clean``: the connection may serve another."""
         pool, endpoint, upstream, worker = self.lane.pool, self.endpoint, self.upstream, self.worker
         assert endpoint is not None
+        self._measure_attempt(error)
         if answer is None or answer.status in pool.failure_statuses:
             pool.failed(endpoint, worker.clock.now)
         else:
@@ -240,7 +284,7 @@ class Attempts(ABC):
         """Lets another attempt follow, if the endpoint is to blame and the client has not been told anything."""
         if error.side is Side.UPSTREAM:
             self._count_failed_attempt(error)
-            self._end_attempt(None, is_clean=False)
+            self._end_attempt(None, is_clean=False, error=error)
             if self._repeatable and self._answer is None and self._further().follow(OUTCOMES[error.kind]):
                 return
         self.fail(error)
@@ -265,8 +309,18 @@ class Attempts(ABC):
             assert self.endpoint is not None
             self.endpoint.meter.failed(error.kind)
 
+    def _measure_attempt(self, error: ProxyError | None) -> None:
+        """Once for each, when it has ended."""
+        assert self.endpoint is not None
+        self.attempt_error = kind = error.kind if error is not None else ""
+        self.attempt_ended = now = monotonic()
+        seconds, traced = now - self.attempt_began, self.trace_id if self.sampled else b""
+        self.endpoint.http_meter.done(self.plan.head.method, self.answer_status, kind, seconds, traced, self.span_id)
+
     def _let_go(self, error: ProxyError) -> None:
         self._count_failed_attempt(error)
+        if self._circuit is not None:
+            self._measure_attempt(error)
         if self._retries is not None:
             self._retries.cancel()
         self._forget_outbox()

@@ -31,6 +31,8 @@ class Clock:
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
         self.now = time.monotonic()
+        self.unix_offset = _unix_offset()
+        """From monotonic to Unix time; looked at now and then, for the system's clock is set right now and then."""
         self.waiting: set[Waiting] = set()
         self.each_tick: list[Callable[[], None]] = []
 
@@ -44,6 +46,7 @@ class Clock:
     def _tick(self) -> None:
         before = self.now
         now = self.now = time.monotonic()
+        self.unix_offset = _unix_offset()
         self._meter.ticked(now - before - CLOCK_TICK_S)
         self.start()
         if now - before > CLOCK_PAUSE_S:
@@ -65,3 +68,7 @@ class Clock:
             callback()
         except Exception as bug:
             self._loop.call_exception_handler({"message": "a time limit failed", "exception": bug})
+
+
+def _unix_offset() -> float:
+    return time.time() - time.monotonic()  # noqa: TID251 — records tell the time of day

@@ -110,6 +110,7 @@ class Connections:
 
     async def _connect_to(self, endpoint: Endpoint, address: str, context: ssl.SSLContext | None) -> Upstream:
         upstream = Upstream(self._worker, endpoint)
+        upstream.peer = address
         loop = self._worker.loop
         try:
             if endpoint.path:

@@ -53,7 +53,9 @@ class Downstream(asyncio.Protocol):
         "exchange",
         "is_full",
         "is_held_up",
+        "listener",
         "peer",
+        "peer_port",
         "scheme",
         "transport",
         "trusted",
@@ -67,6 +69,9 @@ class Downstream(asyncio.Protocol):
         """The client reads more slowly than its upstream writes."""
         self.peer = b""
         """The client's address; empty on a Unix socket."""
+        self.peer_port = 0
+        self.listener = b""
+        """Where the client has connected to."""
         self.scheme = b"http"
         self.trusted = False
         self.deadline = worker.clock.now + worker.settings.head_s
@@ -103,7 +108,8 @@ class Downstream(asyncio.Protocol):
                 self._closing = True
                 self.transport.abort()
                 return
-            self.peer = name[0].encode()
+            self.peer, self.peer_port = name[0].encode(), name[1]
+        self.listener = str(transport.get_extra_info("sockname")).encode()
         self.judge_peer()
         worker.meters.worker.connections_accepted += 1
         if len(worker.downstreams) + len(worker.tunnels) > worker.settings.connections_max:
@@ -258,6 +264,9 @@ class Downstream(asyncio.Protocol):
         trace_id = self.worker.ids.trace()
         self.worker.failed(error, {"trace_id": trace_id.decode()})
         self.worker.meters.unrouted.exchange_done(error.status, 0.0, None)
+        self.worker.meters.unrouted_http.done(
+            b"", error.status, error.kind, self.scheme == b"https", True, 0.0, b"", b""
+        )
         self.transport.write(error_response(error, trace_id, "", with_body=True, keep=False))
         self._close(linger=True)
 

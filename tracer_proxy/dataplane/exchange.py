@@ -11,20 +11,26 @@ and beside it what may go wrong: ``expired``, ``upstream_lost`` and what else is
 attempt, from ``connect`` on; ``fail`` and ``client_gone`` are the end. What belongs to an attempt alone is in ``attempts.py``.
 """
 
+from collections.abc import Sequence
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from tracer_proxy.context.trace import external_id, extract, new_trace, ratio_sampled, sampling_hint
-from tracer_proxy.dataplane import departure
+from tracer_proxy.context.trace import TraceContext, external_id, extract, new_trace, ratio_sampled, sampling_hint
+from tracer_proxy.dataplane import departure, tracing
 from tracer_proxy.dataplane.attempts import Attempts
 from tracer_proxy.dataplane.plan import Plan
+from tracer_proxy.dataplane.recording import record_of
 from tracer_proxy.dataplane.respond import error_response
 from tracer_proxy.dataplane.tunnel import Tunnel
 from tracer_proxy.errors import Kind, ProxyError
 from tracer_proxy.limits import CLIENT_LOOK_S, INTERIM_RESPONSES_MAX, SHOWN_PATH_BYTES_MAX
 from tracer_proxy.routing.decision import decide
+from tracer_proxy.routing.route import Route, Timeouts
+from tracer_proxy.routing.table import Inbound
 from tracer_proxy.telemetry.catalogue import Shed
 from tracer_proxy.telemetry.deltas import NO_COLOR
+from tracer_proxy.telemetry.record import Link, ToolRun
 from tracer_proxy.wire.bodies import BodyReader, ChunkedBody, LengthBody, Reframed, UntilCloseBody, end_of_chunks, too_large
 from tracer_proxy.wire.request import IDEMPOTENT
 from tracer_proxy.wire.response import UNTIL_CLOSE, ResponseHead, protocol_was_offered
@@ -32,27 +38,37 @@ from tracer_proxy.wire.response import UNTIL_CLOSE, ResponseHead, protocol_was_o
 if TYPE_CHECKING:
     from tracer_proxy.dataplane.downstream import Downstream
     from tracer_proxy.dataplane.upstream import Upstream
+    from tracer_proxy.dataplane.witness import Witness
+
+# A member of an enum is looked up through its metaclass, a global of the module is not.
+_PARENT = Inbound.PARENT
 
 
 class Exchange(Attempts):
     __slots__ = (
         "_answer_body",
-        "_began",
         "_client_stays",
-        "_first_byte_s",
         "_interim_count",
+        "_looks_ahead",
         "_patience_ends",
-        "_received_bytes",
         "_request_body",
-        "_sent_bytes",
         "_upstream_deaf",
+        "began",
+        "color",
         "context",
+        "first_byte_s",
         "head",
+        "is_stream",
         "length",
-        "sampled",
-        "span_id",
+        "links",
+        "pieces",
+        "received_bytes",
+        "sent_bytes",
+        "server_span_id",
+        "session",
         "table",
-        "trace_id",
+        "tools",
+        "witness",
     )
 
     def __init__(self, downstream: "Downstream", plan: Plan) -> None:
@@ -65,11 +81,16 @@ class Exchange(Attempts):
         """The table at the start: a reload does not move what is under way."""
         self.decision = self.upstream = self.endpoint = None
         self._circuit = self._retries = self._answer = None
+        self.answer_status = 0
+        self.past_attempts = ()
+        self.peer, self.reused = "", False
         self.request_done = length == 0
         self._request_body: Reframed | None = None
         self._outbox = b""
         self._held_bytes = 0
         self._repeatable = True
+        self._looks_ahead = False
+        """The body is read before it is decided where it goes."""
         self._patience_ends = 0.0
         """When an upstream that is full has been waited for long enough."""
         self._upstream_deaf = False
@@ -77,58 +98,99 @@ class Exchange(Attempts):
         self._answer_body: Reframed | None = None
         self._client_stays = head.persistent
         self._interim_count = 0
-        self._first_byte_s: float | None = None
-        self._sent_bytes = 0
+        self.first_byte_s: float | None = None
+        """From the beginning to the head of the answer."""
+        self.sent_bytes = 0
+        self.is_stream = False
+        """The answer is a stream of events, or the connection became a tunnel."""
+        self.pieces = 0
+        """Of a stream, as they went to the client."""
+        self.color = b""
+        """What the trace has had before, where that is known."""
+        self.session = ""
+        """What the session is called, where that was found before the ladder is climbed."""
+        self.links: Sequence[Link] = ()
+        self.tools: Sequence[ToolRun] = ()
+        self.witness: Witness | None = None
+        """Reads what passes, where the route is one to a model or a tool."""
 
     # 1. Who is asking, where it goes, what it sends.
 
     def begin(self, rest: bytes) -> None:
         """``rest`` is what came behind the head."""
         worker = self.worker
-        self._began = monotonic()
-        self._received_bytes = 0
-        self._join_trace()
+        self.began = monotonic()
+        self.received_bytes = 0
+        self._read_context()
         if self.request_done and rest:
             self.downstream.give_back(rest)
         try:
             if worker.exchanges_open > worker.settings.exchanges_max:
                 worker.shed(Shed.EXCHANGES)
                 raise ProxyError(Kind.OVERLOADED, "The proxy has as many requests under way as it may; try again soon.")
-            self._choose_lane()
+            route = self.plan.route
+            if route is None:
+                raise self._no_route()
+            if self.plan.reading is not None:
+                self.witness = self.plan.reading.witness(self)
             if not self.request_done:
-                self._start_body(rest)
+                self._start_body(rest, route)
+            if self.witness is not None and self.witness.hangs_on_body(self.length):
+                if not self.request_done:
+                    self._look_ahead()
+                    return
+                self.witness.find_trace()
+            self._choose_lane(route)
         except ProxyError as error:
             self.fail(error)
             return
+        self._depart()
+
+    def _depart(self) -> None:
         if self.plan.is_last_hop:
             self._answer_in_place()
         else:
             self.connect()
 
-    def _join_trace(self) -> None:
-        fields = self.plan.trace_fields
-        ids = self.worker.ids
+    def _read_context(self) -> None:
+        plan, ids, table = self.plan, self.worker.ids, self.table
+        self.server_span_id, self.span_id = ids.span(), ids.span()
+        fields = plan.trace_fields
         context = extract(fields) if fields else None
+        if context is not None and (context.conflicts or table.inbound is not _PARENT):
+            context = tracing.by_policy(self, context)
         if context is None:
             context = new_trace(ids.trace(), sampling_hint(fields), external_id(fields)) if fields else new_trace(ids.trace())
+        self.take_context(context)
+        if plan.run and plan.trusted and context.source == "new":
+            tracing.join_run(self)
+
+    def take_context(self, context: TraceContext) -> None:
+        """The exchange is part of this trace."""
         self.context = context
         self.trace_id = context.trace_id
-        self.span_id = ids.span()
         sampled = context.sampled
-        self.sampled = ratio_sampled(context.trace_id, self.table.sample_threshold) if sampled is None else sampled
+        if sampled is None or (not self.table.believe_sampled and context.source in tracing.EXPLICIT):
+            route = self.plan.route
+            threshold = self.table.sample_threshold if route is None else route.sample_threshold
+            sampled = ratio_sampled(context.trace_id, threshold)
+        self.sampled = sampled
 
-    def _choose_lane(self) -> None:
+    def _choose_lane(self, route: Route) -> None:
         plan = self.plan
-        decision = plan.decision
+        # A colour that is remembered counts for this exchange alone, so that its decision is not kept for others.
+        recalls = self.table.has_colors and not plan.color
+        decision = None if recalls else plan.decision
         if decision is None:
-            if plan.route is None:
-                raise self._no_route()
-            decision = decide(self.table, plan.route, plan.head, self.context, plan.baggage, plan.color)
-            if not decision.hangs_on_trace:
+            recall = partial(tracing.recall, self) if recalls else None
+            decision = decide(self.table, route, plan.head, self.context, plan.baggage, plan.color, recall)
+            if not decision.hangs_on_trace and not recalls:
                 plan.decision = decision
         self.decision = decision
         self.lane = decision.lane
         decision.route.budget.requests += 1
+        if decision.color:
+            tracing.remember_color(self, decision)
         if decision.fell_back:
             decision.lane.meter.fallbacks += 1
 
@@ -136,11 +198,10 @@ class Exchange(Attempts):
         asked = f"{self.head.method.decode()} {self.head.path[:SHOWN_PATH_BYTES_MAX].decode()}"
         return ProxyError(Kind.NO_ROUTE, f"No route matches {asked}; `tracer-proxy explain` shows what was tried.")
 
-    def _start_body(self, rest: bytes) -> None:
-        assert self.decision is not None
+    def _start_body(self, rest: bytes, route: Route) -> None:
         length = self.length
-        self._received_bytes = len(rest)
-        allowed = self.decision.route.request_body_max
+        self.received_bytes = len(rest)
+        allowed = route.request_body_max
         if length is None:
             chunks = ChunkedBody(Kind.MALFORMED, self.table.request_fields, allowed)
             self._request_body = Reframed(chunks, chunked=True)
@@ -150,11 +211,34 @@ class Exchange(Attempts):
             # Most requests come in one piece.
             self._outbox = rest
             self.request_done = True
+            if self.witness is not None:
+                self.witness.request(rest)
             return
         else:
             self._request_body = Reframed(LengthBody(length), chunked=False)
         if rest:
             self._outbox = self._read_body(rest)
+
+    def _look_ahead(self) -> None:
+        """Where the exchange goes, or which trace it is in, may hang on its body, which is not there yet."""
+        self._looks_ahead = True
+        self._hold_outbox()
+        self.downstream.deadline = self.worker.clock.now + self._timeouts.idle
+
+    def _looked_ahead(self) -> None:
+        """The body is there, or too long to wait for."""
+        self._looks_ahead = False
+        assert self.witness is not None
+        assert self.plan.route is not None
+        if self.request_done:
+            self.witness.find_trace()
+        self._choose_lane(self.plan.route)
+        self._depart()
+
+    @property
+    def _timeouts(self) -> Timeouts:
+        assert self.plan.route is not None
+        return self.plan.route.timeouts
 
     # 2. An endpoint, and a connection to it: ``attempts.py``. Each attempt comes back to the next step.
 
@@ -179,6 +263,9 @@ class Exchange(Attempts):
             self._outbox = b""
         # Before the write, for that may fill the upstream, which has the client looked at now and then.
         self._await_upstream()
+        self.peer, self.reused = upstream.peer, upstream.reused
+        if self.witness is not None:
+            outbox = self.witness.outgoing(outbox)
         self.sent_at = monotonic()
         upstream.transport.write(departure.request(self, outbox))
         if self.downstream.is_held_up:
@@ -187,9 +274,17 @@ class Exchange(Attempts):
     # 4. The body, as it comes.
 
     def from_client(self, data: bytes) -> None:
-        self._received_bytes += len(data)
+        self.received_bytes += len(data)
         try:
             framed = self._read_body(data)
+            if self._looks_ahead:
+                self._outbox += framed
+                assert self.witness is not None
+                if self.request_done or self.witness.has_enough:
+                    self._looked_ahead()
+                else:
+                    self._look_ahead()
+                return
         except ProxyError as error:
             self.fail(error)
             return
@@ -210,6 +305,8 @@ class Exchange(Attempts):
         body = self._request_body
         assert body is not None
         framed = body.feed(data)
+        if self.witness is not None:
+            self.witness.request(body.payload)
         if body.reader.done:
             self.request_done = True
             if body.reader.rest:
@@ -217,8 +314,7 @@ class Exchange(Attempts):
         return framed
 
     def _await_upstream(self) -> None:
-        assert self.decision is not None
-        timeouts = self.decision.route.timeouts
+        timeouts = self._timeouts
         if not self.request_done or self._answer is not None:
             wait = timeouts.idle
         elif self._retries is None or not self._repeatable:
@@ -269,11 +365,16 @@ class Exchange(Attempts):
         if answer.status >= 400 and self._repeatable and self._pass_over(answer, rest):
             return
         stays = self.head.persistent and self.request_done and not self.worker.leaving
+        witness = self.witness
+        if witness is not None:
+            witness.answer_begins(answer)
         if answer.length == len(rest) and self.request_done:
             # Most answers that are not streamed come in one piece.
             self._answer, self._client_stays = answer, stays
-            self._sent_bytes = len(rest)
+            self.sent_bytes = len(rest)
             self.downstream.transport.write(departure.response(self, answer, rest, stays=stays, chunked=False))
+            if witness is not None:
+                witness.answer(rest)
             self._finish()
             return
         # Chunks let a client of HTTP/1.1 tell a complete answer from one that broke off; to HTTP/1.0 only a close does.
@@ -283,15 +384,19 @@ class Exchange(Attempts):
         framed = body.feed(rest)
         self._forget_outbox()
         self._answer, self._answer_body = answer, body
-        self._sent_bytes = len(framed)
+        self.sent_bytes = len(framed)
         self._client_stays = stays and (body.chunked or not endless)
         self._upstream_deaf = answer.status >= 400 and not self.request_done
+        self.is_stream = answer.values.get(b"content-type", b"").startswith(b"text/event-stream")
+        if self.is_stream:
+            self.worker.meters.worker.streams_open += 1
         self._pass_answer(departure.response(self, answer, framed, stays=self._client_stays, chunked=body.chunked))
 
     def _answer_begins(self, answer: ResponseHead) -> None:
         now = monotonic()
         self.answer_s = now - self.sent_at
-        self._first_byte_s = now - self._began
+        self.answer_status = answer.status
+        self.first_byte_s = now - self.began
         assert self.endpoint is not None
         self.endpoint.meter.answered(answer.status)
 
@@ -303,14 +408,18 @@ class Exchange(Attempts):
     def _relay_answer(self, data: bytes) -> None:
         assert self._answer_body is not None
         framed = self._answer_body.feed(data)
-        self._sent_bytes += len(framed)
+        self.sent_bytes += len(framed)
         self._pass_answer(framed)
 
     def _pass_answer(self, out: bytes) -> None:
-        assert self._answer_body is not None
+        body = self._answer_body
+        assert body is not None
         if out:
             self.downstream.transport.write(out)
-        if self._answer_body.reader.done:
+            self.pieces += 1
+        if self.witness is not None and body.payload:
+            self.witness.answer(body.payload)
+        if body.reader.done:
             self._finish()
         else:
             self._await_upstream()
@@ -328,20 +437,27 @@ class Exchange(Attempts):
         self._forget_outbox()
         assert self.endpoint is not None
         self._answer_begins(answer)
+        self.is_stream = True
         self._count(answer.status)
         self.worker.meters.worker.tunnels_opened += 1
         self.lane.pool.succeeded(self.endpoint, self.answer_s, self.worker.clock.now)
         Tunnel.between(downstream, upstream, decision.route.timeouts.tunnel, self._tunnel_closed)
 
-    def _tunnel_closed(self) -> None:
-        """Until here it counts at its endpoint, and its connection at the pool."""
+    def _tunnel_closed(self, tunnel: Tunnel) -> None:
+        """Until here it counts at its endpoint, and its connection at the pool; and only now there is a whole to record."""
         assert self.upstream is not None
         self.upstream.leave_circuit()
+        self._measure_attempt(None)
         self._release_endpoint()
+        near, far = tunnel.ends
+        self.received_bytes, self.sent_bytes, self.pieces = near.passed_bytes, far.passed_bytes, far.pieces
+        self._record(101, None)
 
     def _answer_in_place(self) -> None:
         """RFC 9110 7.6.2: with Max-Forwards at 0 the request ends here."""
-        self._count(204 if self.head.method == b"OPTIONS" else 405)
+        status = 204 if self.head.method == b"OPTIONS" else 405
+        self._count(status)
+        self._record(status, None)
         self.downstream.transport.write(departure.last_hop_response(self.head, self.trace_id))
         self.downstream.exchange_done(keep=False, request_done=self.request_done)
 
@@ -350,10 +466,11 @@ class Exchange(Attempts):
     def _finish(self) -> None:
         answer, body = self._answer, self._answer_body
         assert answer is not None
-        self._count(answer.status)
         surplus = body is not None and body.reader.rest
         # An upstream that was not sent the whole body would take the next request for the rest of it.
         self._end_attempt(answer, is_clean=answer.persistent and self.request_done and not self._upstream_deaf and not surplus)
+        self._count(answer.status)
+        self._record(answer.status, None)
         if self._held_bytes:
             self._forget_outbox()
         self.downstream.exchange_done(keep=self._client_stays, request_done=self.request_done)
@@ -363,14 +480,35 @@ class Exchange(Attempts):
         meters, decision = self.worker.meters, self.decision
         lane = meters.unrouted if decision is None else decision.lane.meter
         color = meters.color(decision.color) if decision is not None and decision.color else NO_COLOR
-        seconds = monotonic() - self._began
-        lane.exchange_done(status, seconds, self._first_byte_s, color, self._received_bytes, self._sent_bytes)
+        seconds = monotonic() - self.began
+        lane.exchange_done(status, seconds, self.first_byte_s, color, self.received_bytes, self.sent_bytes)
+
+    def _record(self, status: int, error: ProxyError | None) -> None:
+        """``status`` is what the client got, or would have got."""
+        route, downstream, worker = self.plan.route, self.downstream, self.worker
+        meter = worker.meters.unrouted_http if route is None else route.http_meter
+        seconds = monotonic() - self.began
+        kind, traced = error.kind if error is not None else "", self.trace_id if self.sampled else b""
+        is_https, head = downstream.scheme == b"https", self.head
+        meter.done(head.method, status, kind, is_https, head.version_1_1, seconds, traced, self.server_span_id)
+        if self.is_stream and status != 101:
+            worker.meters.worker.streams_open -= 1
+        records, witness = worker.records, self.witness
+        failed = error is not None or status >= 500 or bool(self.past_attempts)
+        if records.is_on and records.wants(self, seconds, failed=failed):
+            record = record_of(self, status, error, self.began + seconds)
+            if witness is None:
+                records.put(record)
+            else:
+                witness.conclude(record)
+        elif witness is not None:
+            witness.conclude(None)
 
     # Back-pressure: whoever is full stops the other side from being read.
 
     @property
     def takes_body(self) -> bool:
-        return self.upstream is not None and not self.upstream.is_full
+        return self._looks_ahead or (self.upstream is not None and not self.upstream.is_full)
 
     def client_is_full(self) -> None:
         if self.upstream is not None and self.upstream.transport is not None:
@@ -396,8 +534,9 @@ class Exchange(Attempts):
     def fail(self, error: ProxyError) -> None:
         """Answers with the error, or breaks off an answer that has begun."""
         self.worker.failed(error, self._details())
-        self._count(error.status)
         self._let_go(error)
+        self._count(error.status)
+        self._record(error.status if self._answer is None else self._answer.status, error)
         downstream = self.downstream
         if self._answer is not None:
             endless = self._answer.length in (None, UNTIL_CLOSE)
@@ -453,12 +592,14 @@ class Exchange(Attempts):
         """The upstream is closed at once: nobody waits for what it would still generate."""
         gone = ProxyError(Kind.CLIENT_GONE, "The client closed the connection.")
         self.worker.failed(gone, self._details())
-        self._count(gone.status)
         self._let_go(gone)
+        self._count(gone.status)
+        self._record(gone.status if self._answer is None else self._answer.status, gone)
 
     def upstream_ended(self) -> None:
         """The upstream has closed its side in good order: that completes a body which says so."""
         body = self._answer_body
         if body is not None and isinstance(body.reader, UntilCloseBody):
             body.reader.done = True
+            body.payload = b""
             self._pass_answer(end_of_chunks(b"") if body.chunked else b"")

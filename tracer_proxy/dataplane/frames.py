@@ -30,6 +30,10 @@ class FrameKind(IntEnum):
     """Worker: a line for the log."""
     CONFIRM = 7
     """Control: the delta of this run and number is added up and kept."""
+    RECORDS = 8
+    """Worker: exchanges that have ended, as MessagePack."""
+    WANT = 9
+    """Control: whether all records are wanted, for somebody looks on."""
 
 
 class BadFrame(Exception):
@@ -39,6 +43,11 @@ class BadFrame(Exception):
 def frame(kind: FrameKind, document: Any) -> bytes:
     """The bytes of a JSON message."""
     return _with_header(kind, json.dumps(document, separators=(",", ":")).encode())
+
+
+def records_frame(records: bytes) -> bytes:
+    """``records`` is an array of them as MessagePack."""
+    return _with_header(FrameKind.RECORDS, records)
 
 
 def load_frame(load: object) -> bytes:

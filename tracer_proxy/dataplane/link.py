@@ -9,7 +9,7 @@ import pickle
 import socket
 from typing import Any, Protocol, cast
 
-from tracer_proxy.dataplane.frames import BadFrame, FrameKind, FrameReader, frame
+from tracer_proxy.dataplane.frames import BadFrame, FrameKind, FrameReader, frame, records_frame
 from tracer_proxy.dataplane.load import Load
 from tracer_proxy.dataplane.tasks import spawn
 from tracer_proxy.limits import LINK_BUFFER_BYTES_MAX, LINK_RECONNECT_S
@@ -29,6 +29,9 @@ class Desk(Protocol):
 
     def control_is_new(self) -> None:
         """It may know nothing of this worker."""
+
+    def want(self, *, live: bool) -> None:
+        """Somebody looks on, or does not any more."""
 
 
 class Link(asyncio.Protocol):
@@ -85,6 +88,8 @@ class Link(asyncio.Protocol):
                 self.send_report(json.loads(body))
             elif kind is FrameKind.CONFIRM:
                 self._desk.confirmed(*json.loads(body))
+            elif kind is FrameKind.WANT:
+                self._desk.want(live=bool(json.loads(body)))
 
     def loaded(self, version: str) -> None:
         """The worker routes by it, and listens."""
@@ -100,11 +105,18 @@ class Link(asyncio.Protocol):
         """A line for the log, as fields. False when it could not be sent."""
         return self._send(FrameKind.EVENT, event)
 
+    def send_records(self, records: bytes) -> bool:
+        """False when they could not be sent."""
+        return self._put(records_frame(records))
+
     def _send(self, kind: FrameKind, document: Any) -> bool:
+        return self._put(frame(kind, document))
+
+    def _put(self, message: bytes) -> bool:
         if not self.is_open:
             self.dropped += 1
             return False
-        cast(asyncio.Transport, self._transport).write(frame(kind, document))
+        cast(asyncio.Transport, self._transport).write(message)
         return True
 
     @property

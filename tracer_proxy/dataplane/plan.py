@@ -11,11 +11,13 @@ from operator import itemgetter
 from tracer_proxy.context.baggage import with_color
 from tracer_proxy.context.color import inbound_color
 from tracer_proxy.context.names import BAGGAGE, TRACE_FIELDS, X_TRAFFIC_COLOR
+from tracer_proxy.dataplane.witness import reading_of
 from tracer_proxy.errors import Kind
 from tracer_proxy.limits import LENGTH_DIGITS_MAX
 from tracer_proxy.routing.decision import Decision
 from tracer_proxy.routing.lane import Lane
 from tracer_proxy.routing.route import Egress, Route
+from tracer_proxy.routing.run_prefix import split_run
 from tracer_proxy.routing.session import HeaderRung
 from tracer_proxy.routing.table import FORWARDED_FIELDS, Table
 from tracer_proxy.wire.fields import content_length
@@ -49,7 +51,9 @@ class Plan:
         "is_last_hop",
         "layout",
         "passing",
+        "reading",
         "route",
+        "run",
         "table",
         "trace_fields",
         "trusted",
@@ -62,7 +66,9 @@ class Plan:
         self.head = head
         self.table = table
         self.trusted = trusted
+        self.run, head.path = split_run(head.path)
         self.route: Route | None = table.find(head)
+        self.reading = reading_of(self.route, head)
         self.decision: Decision | None = None
         self.baggage = values.get(b"baggage", b"") if trusted else b""
         self.color = inbound_color(values) if trusted else b""

@@ -18,24 +18,27 @@ import uvloop
 
 from tracer_proxy.dataplane import metering
 from tracer_proxy.dataplane.failures import FailureLog
+from tracer_proxy.dataplane.ids import Ids
 from tracer_proxy.dataplane.link import Link
 from tracer_proxy.dataplane.load import Load
+from tracer_proxy.dataplane.shared import Shared
 from tracer_proxy.dataplane.tasks import spawn
 from tracer_proxy.dataplane.worker import Worker
 from tracer_proxy.limits import ASK_S, REPORT_INTERVAL_S, RETIRE_S
 
 
-def run(number: int, listeners: Sequence[socket], address: bytes, token: str) -> int:
+def run(number: int, listeners: Sequence[socket], address: bytes, token: str, shared: Shared) -> int:
     """Runs worker ``number`` on sockets that are bound. ``address`` and ``token`` lead to control. Returns the exit code."""
     _raise_descriptor_limit()
-    return uvloop.run(WorkerProcess(number, listeners, address, token).run())
+    return uvloop.run(WorkerProcess(number, listeners, address, token, shared).run())
 
 
 class WorkerProcess:
     """SIGTERM drains for as long as the config says, a second one hurries; SIGUSR1 drains for as long as exchanges last."""
 
-    def __init__(self, number: int, listeners: Sequence[socket], address: bytes, token: str) -> None:
+    def __init__(self, number: int, listeners: Sequence[socket], address: bytes, token: str, shared: Shared) -> None:
         self._number = number
+        self._shared = shared
         self._listeners = listeners
         self._call = address, token
         self._worker: Worker | None = None
@@ -43,6 +46,8 @@ class WorkerProcess:
         self._hurry = asyncio.Event()
         self._retire = asyncio.Event()
         self._exit_code = 0
+        self._live = False
+        """Somebody looks on."""
         self._confirmed = asyncio.Event()
         """Set when control confirms a delta."""
 
@@ -57,6 +62,7 @@ class WorkerProcess:
         await _either(self._stop.wait(), self._retire.wait())
         if self._worker is not None:
             await self._drain(self._worker)
+            self._worker.records.flush()
         await self._report_to_the_end()
         self._link.close()
         await asyncio.sleep(0)
@@ -70,7 +76,11 @@ class WorkerProcess:
             self._link.loaded(load.version)
         else:
             log = FailureLog(self._link.send_event)
-            self._worker = Worker(load.table, load.settings, tell=log.tell, tell_event=self._link.send_event)
+            stitcher = self._shared.stitcher(Ids().span)
+            tell = self._link.send_event
+            self._worker = Worker(load.table, load.settings, tell=log.tell, tell_event=tell, stitcher=stitcher)
+            self._worker.records.send = self._link.send_records
+            self._worker.records.want(load.table.wanted, live=self._live)
             self._worker.connections.resolver.tell = self._tell_of_name
             self._worker.prepare_connections()
             spawn(self._listen(self._worker, load.version), "listen")
@@ -105,8 +115,14 @@ class WorkerProcess:
             self._confirmed.set()
 
     def control_is_new(self) -> None:
+        self.want(live=False)
         if self._worker is not None:
             self._worker.meters.report_again()
+
+    def want(self, *, live: bool) -> None:
+        self._live = live
+        if self._worker is not None:
+            self._worker.records.want(self._worker.table.wanted, live=live)
 
     async def _report_to_the_end(self) -> None:
         """Twice: what was under way to control when the last exchange ended, and the rest."""

@@ -23,7 +23,7 @@ class Tunnel:
         client: asyncio.Transport,
         upstream: asyncio.Transport,
         idle_s: float,
-        on_close: Callable[[], None],
+        on_close: Callable[["Tunnel"], None],
     ) -> None:
         self._worker = worker
         self._idle_s = idle_s
@@ -38,7 +38,7 @@ class Tunnel:
         self.touch()
 
     @classmethod
-    def between(cls, downstream: "Downstream", upstream: "Upstream", idle_s: float, on_close: Callable[[], None]) -> None:
+    def between(cls, downstream: "Downstream", upstream: "Upstream", idle_s: float, on_close: Callable[["Tunnel"], None]) -> None:
         """Takes both connections over, with what the client sent ahead. ``on_close`` is called when both are closed."""
         worker = downstream.worker
         ahead = downstream.take_ahead()
@@ -50,6 +50,7 @@ class Tunnel:
         near.transport.resume_reading()
         if ahead:
             upstream.transport.write(ahead)
+            near.passed_bytes += len(ahead)
         if downstream.is_full:
             near.pause_writing()
         else:
@@ -72,20 +73,25 @@ class Tunnel:
         if not self._open_ends:
             self._worker.tunnels.discard(self)
             self._worker.clock.waiting.discard(self)
-            self._on_close()
+            self._on_close(self)
 
 
 class End(asyncio.Protocol):
-    __slots__ = ("_ended", "_other", "_tunnel", "transport")
+    __slots__ = ("_ended", "_other", "_tunnel", "passed_bytes", "pieces", "transport")
 
     def __init__(self, tunnel: Tunnel, transport: asyncio.Transport, other: asyncio.Transport) -> None:
         self._tunnel = tunnel
         self.transport = transport
         self._other = other
         self._ended = False
+        self.passed_bytes = 0
+        """From here to the other end."""
+        self.pieces = 0
 
     def data_received(self, data: bytes) -> None:
         self._other.write(data)
+        self.passed_bytes += len(data)
+        self.pieces += 1
         self._tunnel.touch()
 
     def eof_received(self) -> bool:

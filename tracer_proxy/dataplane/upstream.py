@@ -30,6 +30,7 @@ class Upstream(asyncio.Protocol):
         "heads",
         "idle_until",
         "is_full",
+        "peer",
         "reused",
         "transport",
         "worker",
@@ -41,6 +42,8 @@ class Upstream(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.exchange: Exchange | None = None
         self.heads = HeadBuffer(Kind.UPSTREAM_BROKEN)
+        self.peer = ""
+        """The address that was dialled."""
         self.reused = False
         self.is_full = False
         """The endpoint reads more slowly than the client writes."""

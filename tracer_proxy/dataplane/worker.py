@@ -14,17 +14,20 @@ from tracer_proxy.dataplane.downstream import Downstream
 from tracer_proxy.dataplane.failures import WriteEvent
 from tracer_proxy.dataplane.ids import Ids
 from tracer_proxy.dataplane.probe import Probes
+from tracer_proxy.dataplane.records import Records
 from tracer_proxy.dataplane.settings import ListenerTls, Settings
 from tracer_proxy.dataplane.tls import CannotLoadFiles, ServerTls
 from tracer_proxy.dataplane.tunnel import Tunnel
 from tracer_proxy.dataplane.upstream import Upstream
 from tracer_proxy.errors import Kind, ProxyError
-from tracer_proxy.limits import DRAIN_SERVE_S, HEALTH_LOOK_S, LISTEN_BACKLOG, TLS_CLOSE_S, TLS_HANDSHAKE_S
+from tracer_proxy.limits import DRAIN_SERVE_S, HEALTH_LOOK_S, LISTEN_BACKLOG, STITCH_KEYS_MAX, TLS_CLOSE_S, TLS_HANDSHAKE_S
 from tracer_proxy.routing.balance import Dice
 from tracer_proxy.routing.endpoint import Endpoint
 from tracer_proxy.routing.health import State
 from tracer_proxy.routing.pool import Transition
 from tracer_proxy.routing.table import Table
+from tracer_proxy.stitching.memory import LocalMemory
+from tracer_proxy.stitching.stitcher import Stitcher
 from tracer_proxy.telemetry.catalogue import Shed
 from tracer_proxy.telemetry.deltas import Meters
 
@@ -43,6 +46,7 @@ class Worker:
         dice: Dice = random.random,
         tell: Callable[[ProxyError, Mapping[str, str]], None] | None = None,
         tell_event: WriteEvent | None = None,
+        stitcher: Stitcher | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.table = table
@@ -57,6 +61,9 @@ class Worker:
         """What the meters know of the resolver's count."""
         self.clock = Clock(self.loop, self.meters.worker)
         self.ids = Ids()
+        self.stitcher = stitcher or Stitcher(LocalMemory(STITCH_KEYS_MAX), os.urandom(32), self.ids.span)
+        self.records = Records(self.loop)
+        self.records.want(table.wanted)
         self.connections = Connections(self)
         self.downstreams: set[Downstream] = set()
         self.upstreams: set[Upstream] = set()
@@ -103,6 +110,7 @@ class Worker:
         table.adopt(self.table)
         metering.attach(table, self.meters)
         self.table, self.settings = table, settings
+        self.records.want(table.wanted)
         if self.server_tls is not None and settings.tls is not None:
             self._reload_certificates(self.server_tls, settings.tls)
         for downstream in self.downstreams:

@@ -1,5 +1,7 @@
 """From a request to a lane: route, session key, colour, lane. The same code serves the hot path and ``explain``."""
 
+from collections.abc import Callable
+
 from tracer_proxy.context.trace import TraceContext
 from tracer_proxy.routing.lane import Lane
 from tracer_proxy.routing.route import Route
@@ -22,21 +24,32 @@ class Decision:
         self.lane = lane
         self.color = color
         self.color_source = color_source
-        """``inbound``, ``rule N`` (from 1), ``lane`` or ``none``."""
+        """``inbound``, ``rule N`` (from 1), ``remembered``, ``lane`` or ``none``."""
         self.fell_back = fell_back
         self.hangs_on_trace = rung is route.ladder[-1]
         """The session is the trace: another exchange with the same head may go elsewhere."""
 
 
 def decide(
-    table: Table, route: Route, head: RequestHead, context: TraceContext, baggage: bytes, inbound_color: bytes
+    table: Table,
+    route: Route,
+    head: RequestHead,
+    context: TraceContext,
+    baggage: bytes,
+    inbound_color: bytes,
+    recall: Callable[[bytes], bytes] | None = None,
 ) -> Decision:
-    """``baggage`` and ``inbound_color`` are empty when their sender is not trusted."""
+    """``baggage`` and ``inbound_color`` are empty when their sender is not trusted.
+
+    ``recall`` gives the colour that the trace, or the session of that key, has had; the key is empty where it is the trace's.
+    """
     key, rung = find_session(route.ladder, head, baggage, context.trace_id)
     split = route.split
     color, source = inbound_color, "inbound"
     if not color and table.color_rules:
         color, source = _ruled(table, head, key)
+    if not color and recall is not None:
+        color, source = recall(b"" if rung is route.ladder[-1] else key), "remembered"
     if color:
         serves = split.by_color.get(color)
         return Decision(route, key, rung, serves or split.baseline, color, source, serves is None)

@@ -10,6 +10,7 @@ from tracer_proxy.routing.bucket import BUCKETS, bucket
 from tracer_proxy.routing.decision import Decision, decide
 from tracer_proxy.routing.lane import Lane
 from tracer_proxy.routing.route import Route
+from tracer_proxy.routing.run_prefix import split_run
 from tracer_proxy.routing.table import Table
 from tracer_proxy.wire.request import RequestHead
 
@@ -39,7 +40,10 @@ def explain(table: Table, head: RequestHead, *, trusted: bool, new_trace_id: byt
     """``new_trace_id`` is used when the request brings no valid trace."""
     values = head.fields.values
     context = (extract(values) if trusted else None) or new_trace(new_trace_id)
+    run, head.path = split_run(head.path)
     found = "a new trace" if context.source == "new" else f"from {context.source}"
+    if run and trusted and context.source == "new":
+        found = f"that of the run {run.decode()}, which begins a new one"
     steps = [Step("trace", context.trace_id.decode(), (found, *_conflicts(context.conflicts), *_doubts(trusted)))]
     route = table.find(head)
     steps.append(_route_step(table, head, route))
@@ -78,8 +82,8 @@ def _answer(decision: Decision, head: RequestHead, trace_id: bytes, endpoint: st
     }
 
 
-def _conflicts(conflicts: tuple[str, ...]) -> list[str]:
-    return [f"{name} names another trace and was not used" for name in conflicts]
+def _conflicts(conflicts: tuple[TraceContext, ...]) -> list[str]:
+    return [f"{other.source} names another trace and was not used" for other in conflicts]
 
 
 def _doubts(trusted: bool) -> list[str]:

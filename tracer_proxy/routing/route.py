@@ -77,6 +77,18 @@ class Route:
     egress: Egress = Egress.FULL
     llm_api: str = ""
     """``openai``, ``anthropic`` or ``gemini`` on ``llm`` routes: their errors are told in the provider's shape too."""
+    http_route: str = ""
+    """The path as the config has it, without what varies: ``http.route`` of spans and metrics."""
+    sample_threshold: int = 0
+    """Of traces that begin here (``context.trace.ratio_threshold``); 0 samples all."""
+    stitch: bool = False
+    """Steps of one turn are joined by the ids that the protocol carries."""
+    capture_chars: int = 0
+    """Of each text that was said; 0 records none."""
+    rpc: str = ""
+    """``mcp`` or ``a2a``."""
+    rpc_meta: bool = False
+    """Requests get the trace context in ``params._meta``."""
     timeouts: Timeouts = Timeouts()
     request_body_max: int | None = REQUEST_BODY_BYTES_MAX
     retries: RetryPolicy = field(default_factory=RetryPolicy)
@@ -87,6 +99,11 @@ class Route:
     def __post_init__(self) -> None:
         object.__setattr__(self, "seed", seed(self.name))
         object.__setattr__(self, "budget", Budget(self.retries.budget))
+
+    @property
+    def is_read(self) -> bool:
+        """What passes is looked at, beside the traffic."""
+        return bool(self.llm_api or self.rpc)
 
     def path_out(self, path: bytes) -> bytes:
         if self.rewrite is None or path == b"*":

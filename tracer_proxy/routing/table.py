@@ -1,10 +1,12 @@
 """The frozen table a worker routes by. Swapped whole: an exchange under way keeps the one it began with."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
 from operator import itemgetter
 
 from tracer_proxy.context.inject import Injector
 from tracer_proxy.context.names import TRACE_FIELDS
+from tracer_proxy.context.session_headers import SESSION_HEADERS
 from tracer_proxy.context.trust import Trust
 from tracer_proxy.errors import Kind
 from tracer_proxy.limits import HEAD_FIELDS_MAX
@@ -12,6 +14,7 @@ from tracer_proxy.routing.color import AGENT_ID, ColorRule
 from tracer_proxy.routing.pool import Pool
 from tracer_proxy.routing.route import Route
 from tracer_proxy.routing.session import HeaderRung
+from tracer_proxy.telemetry.wanted import Wanted
 from tracer_proxy.wire.fields import FRAMING, HOP_BY_HOP, FieldReader
 from tracer_proxy.wire.memory import keep
 from tracer_proxy.wire.repeat import Repeats
@@ -23,6 +26,20 @@ VARYING_FIELDS = frozenset(
     (b"content-length", b"traceparent", b"x-trace-id-ext", b"b3", b"x-request-id", b"x-client-request-id", b"idempotency-key")
 )
 """What differs between one request of a client and the next; the headers that sessions hang on come to it."""
+
+CREDENTIALS = frozenset((b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"))
+RPC_HEADERS = frozenset((b"mcp-session-id", b"mcp-protocol-version", b"mcp-method", b"mcp-name"))
+_ANSWER_FIELDS = (b"retry-after", b"content-type", b"content-encoding", b"mcp-session-id")
+
+
+class Inbound(StrEnum):
+    """What a believed trace header of a caller is."""
+
+    PARENT = "parent"
+    """Its trace goes on."""
+    LINK = "link"
+    """A trace of our own points to it."""
+    IGNORE = "ignore"
 
 
 class Table:
@@ -43,6 +60,9 @@ class Table:
         sample_threshold: int,
         trust: Trust,
         fields_max: int = HEAD_FIELDS_MAX,
+        wanted: Wanted = Wanted(),
+        inbound: Inbound = Inbound.PARENT,
+        believe_sampled: bool = True,
     ) -> None:
         self.routes = tuple(routes)
         lanes = [each for route in routes for lane in route.split.lanes for each in (lane, *lane.failover)]
@@ -50,15 +70,25 @@ class Table:
         self.color_rules = tuple(color_rules)
         self.injector = injector
         self.sample_threshold = sample_threshold
+        """Of requests that no route matches."""
         self.trust = trust
+        self.version = ""
+        """Of the config it was made from."""
+        self.wanted = wanted
+        self.inbound = inbound
+        self.believe_sampled = believe_sampled
+        self.has_colors = bool(color_rules) or any(lane.colors or lane.paints for lane in lanes)
+        """So that it matters to know a trace's colour."""
         self.taken = TRACE_FIELDS | FORWARDED_FIELDS | FRAMING | HOP_BY_HOP | {b"host"}
         """Names of headers that end here: the proxy writes its own, or none."""
         ladders = {rung.name for route in routes for rung in route.ladder if isinstance(rung, HeaderRung)}
         varying = (VARYING_FIELDS | ladders) - self.taken.difference(VARYING_FIELDS) - set(ruled)
         self.repeats = Repeats(varying)
-        watched = {AGENT_ID, b"max-forwards", *watched, *varying}
+        watched = {AGENT_ID, b"max-forwards", b"user-agent", *watched, *varying}
+        if any(route.is_read for route in self.routes):
+            watched |= CREDENTIALS | SESSION_HEADERS | RPC_HEADERS
         self.request_fields = FieldReader(Kind.MALFORMED, self.taken, watched, fields_max=fields_max)
-        self.response_fields = FieldReader(Kind.UPSTREAM_BROKEN, (b"x-trace-id-ext",), (b"retry-after",))
+        self.response_fields = FieldReader(Kind.UPSTREAM_BROKEN, (b"x-trace-id-ext",), _ANSWER_FIELDS)
         self._exact: dict[bytes, list[tuple[int, Route]]] = {}
         self._prefix: dict[bytes, list[tuple[int, Route]]] = {}
         self._any_path: list[tuple[int, Route]] = []

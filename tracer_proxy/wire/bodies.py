@@ -191,15 +191,17 @@ class ChunkedBody:
 class Reframed:
     """A body read in one framing and written in another: in chunks, or as its bare bytes."""
 
-    __slots__ = ("chunked", "reader")
+    __slots__ = ("chunked", "payload", "reader")
 
     def __init__(self, reader: BodyReader, *, chunked: bool) -> None:
         self.reader = reader
         self.chunked = chunked
+        self.payload = b""
+        """The bare bytes in what was fed last."""
 
     def feed(self, data: bytes) -> bytes:
         """What ``data`` becomes on the other side; with the end of the body when it is complete."""
-        payload = self.reader.feed(data)
+        self.payload = payload = self.reader.feed(data)
         if not self.chunked:
             return payload
         framed = chunk(payload) if payload else b""

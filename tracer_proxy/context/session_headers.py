@@ -1,0 +1,3 @@
+"""Headers by which known agents name their session."""
+
+SESSION_HEADERS: frozenset[bytes] = frozenset()

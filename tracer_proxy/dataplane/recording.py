@@ -1,0 +1,100 @@
+"""From an exchange that has ended to its record."""
+
+from typing import TYPE_CHECKING
+
+from tracer_proxy.errors import ProxyError
+from tracer_proxy.telemetry.record import Attempt, Record
+
+if TYPE_CHECKING:
+    from tracer_proxy.dataplane.attempts import Attempts
+    from tracer_proxy.dataplane.exchange import Exchange
+
+
+def record_of(exchange: "Exchange", status: int, error: ProxyError | None, ended: float) -> Record:
+    """``status`` is what the client got; ``ended`` is monotonic, as all times of an exchange are."""
+    unix = exchange.worker.clock.unix_offset
+    plan, decision, downstream, context = exchange.plan, exchange.decision, exchange.downstream, exchange.context
+    head, route = plan.head, plan.route
+    first_byte_s = exchange.first_byte_s
+    began = exchange.began
+    attempts = list(exchange.past_attempts)
+    if exchange.endpoint is not None:
+        attempts.append(attempt_of(exchange))
+    lane = color = color_source = intended = source = ""
+    session = exchange.session
+    if decision is not None:
+        lane, color, color_source = decision.lane.name, decision.color.decode(), decision.color_source
+        intended, source = color if decision.fell_back else lane, decision.rung.source
+        if not session and not decision.hangs_on_trace:
+            session = decision.session_key.decode("utf-8", "replace")
+    return Record(
+        trace_id=exchange.trace_id,
+        span_id=exchange.server_span_id,
+        parent_id=context.parent_id,
+        sampled=exchange.sampled,
+        joined_by=context.source,
+        trace_state=context.tracestate,
+        external_id=context.external_id,
+        links=exchange.links,
+        began=began + unix,
+        first_byte=None if first_byte_s is None else began + first_byte_s + unix,
+        ended=ended + unix,
+        method=_text(head.method),
+        scheme=downstream.scheme.decode(),
+        host=_text(head.authority),
+        path=_text(b"/~/" + plan.run + head.path if plan.run else head.path),
+        query=_text(head.query),
+        version="1.1" if head.version_1_1 else "1.0",
+        client=downstream.peer.decode(),
+        client_port=downstream.peer_port,
+        user_agent=_text(head.fields.values.get(b"user-agent", b"")),
+        request_bytes=exchange.received_bytes,
+        response_bytes=exchange.sent_bytes,
+        status=status,
+        error=error.kind if error is not None else "",
+        error_message=error.message if error is not None else "",
+        is_stream=exchange.is_stream,
+        route=route.name if route is not None else "",
+        http_route=route.http_route if route is not None else "",
+        lane=lane,
+        lane_intended=intended,
+        color=color,
+        color_source=color_source,
+        session=session,
+        session_source=source,
+        config=exchange.table.version,
+        target=_text(route.path_out(head.path) + (b"?" + head.query if head.has_query else b"")) if route is not None else "",
+        attempts=attempts,
+        tools=exchange.tools,
+        llm_api=route.llm_api if route is not None else "",
+        asked=None,
+        answered=None,
+        rpc_asked=None,
+        rpc_answered=None,
+        events=exchange.pieces,
+    )
+
+
+def attempt_of(exchange: "Attempts") -> Attempt:
+    """The last attempt, which has ended."""
+    unix = exchange.worker.clock.unix_offset
+    endpoint = exchange.endpoint
+    assert endpoint is not None
+    return Attempt(
+        span_id=exchange.span_id,
+        began=exchange.attempt_began + unix,
+        ended=exchange.attempt_ended + unix,
+        first_byte=exchange.sent_at + exchange.answer_s + unix if exchange.answer_status else None,
+        pool=exchange.lane.pool.name,
+        scheme="https" if endpoint.tls is not None else "http",
+        host=endpoint.host or endpoint.path,
+        port=endpoint.port,
+        peer=exchange.peer,
+        reused=exchange.reused,
+        status=exchange.answer_status or None,
+        error=exchange.attempt_error,
+    )
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "backslashreplace")
