@@ -103,15 +103,17 @@ def test_any_name_is_escaped(route: str, lane: str) -> None:
 @pytest.mark.parametrize("metric", METRICS.values(), ids=lambda metric: metric.name)
 def test_names_follow_the_rules(metric: Metric) -> None:
     """What promtool would complain about: units, suffixes, letters, helps."""
-    assert re.fullmatch(r"tracer_proxy(_[a-z]+)+", metric.name)
+    assert re.fullmatch(r"(tracer_proxy|http|gen_ai)(_[a-z]+)+", metric.name)
     assert metric.name.endswith("_total") == (metric.type is Type.COUNTER)
     assert metric.name.endswith("_info") == (metric.type is Type.INFO)
     assert not metric.name.endswith(("_count", "_sum", "_bucket", "_created"))
     assert not re.search(r"_(ms|milliseconds|minutes|kb|kilobytes|percent)(_|$)", metric.name)
     if metric.type is Type.HISTOGRAM:
-        assert metric.name.endswith("_seconds")
+        assert metric.name.endswith(("_seconds", "_usage"))
+        assert list(metric.buckets) == sorted(set(metric.buckets))
+    assert bool(metric.buckets) == (metric.type is Type.HISTOGRAM)
     assert metric.help.endswith(".")
-    assert all(re.fullmatch(r"[a-z]+", label) and label not in ("le", "job", "instance") for label in metric.labels)
+    assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", label) and label not in ("le", "job", "instance") for label in metric.labels)
     assert len(metric.labels) == 1 or not metric.values
 
 
