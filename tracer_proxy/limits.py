@@ -223,6 +223,26 @@ CAPTURE_BYTES = 8 * KiB
 CAPTURE_BYTES_MAX = 256 * KiB
 EXPORT_TIMEOUT_S = 10.0
 
+# Requests to models.
+TAIL_MESSAGES_MAX = 256
+"""Of a conversation, from its end: where results of tools are looked for."""
+HISTORY_MESSAGES_MAX = 64
+"""Before these: where earlier calls are looked for."""
+ECHOES_MAX = 256
+"""Results of tools in one request."""
+HISTORY_MAX = 8
+"""Earlier calls by which a session is found."""
+IDENTIFIER_CHARS_MAX = 16 * KiB
+"""Ids of calls, answers and sessions. Gateways put kilobytes of a model's signature into an id; a longer one counts as none."""
+PARAMETER_STRINGS_MAX = 64
+PARAMETER_CHARS_MAX = 256
+"""Of a model's or a tool's name and of each text that becomes an attribute."""
+CONTENT_CHARS_MAX = 256 * KiB
+"""Captured of one request, for the messages, the system's words and the tools apart; what is older is left out."""
+CONTENT_PARTS_MAX = 2000
+CONTENT_PART_CHARS = 32
+"""What a part costs of these beside its text."""
+
 # Config.
 CONFIG_BYTES_MAX = 1 * MiB
 CONFIG_NODES_MAX = 100_000
