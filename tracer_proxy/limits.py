@@ -243,6 +243,28 @@ CONTENT_PARTS_MAX = 2000
 CONTENT_PART_CHARS = 32
 """What a part costs of these beside its text."""
 
+# Answers of models, read beside the traffic.
+ANSWER_READ_BYTES_MAX = 4 * MiB
+"""Of a whole JSON answer, decoded; a larger one is not read."""
+ANSWER_EVENT_BYTES_MAX = 1 * MiB
+"""Of one event of a stream; a larger one is passed over."""
+ANSWER_ENCODINGS_MAX = 2
+"""Content encodings on top of each other."""
+ANSWER_DECODED_READ_BYTES_MAX = 4 * MiB
+"""What one read of an encoded answer may become: a bomb ends here, after a few milliseconds."""
+ANSWER_DECODED_BYTES_MAX = 256 * MiB
+"""What an encoded answer may become in all."""
+ANSWER_TEXT_CHARS_MAX = 1024 * 1024
+"""Text of an answer that is kept; a longer one has no anchors. Reasoning and arguments of calls have as much each."""
+ANSWER_CHOICES_MAX = 128
+ANSWER_CALLS_MAX = 256
+"""Tool calls of one answer; with more, those that are not yet whole are given up."""
+ANSWER_NAME_CHARS_MAX = 512
+"""Of an id, a model, a tool's name or a finish reason."""
+ANSWER_ERROR_CHARS_MAX = 128
+ANSWER_GAPS_MAX = 4096
+"""Gaps between chunks of one stream that are measured."""
+
 # Config.
 CONFIG_BYTES_MAX = 1 * MiB
 CONFIG_NODES_MAX = 100_000
@@ -321,3 +343,4 @@ assert RETRY_BACKOFF_S <= RETRY_BACKOFF_MAX_S
 assert 1 <= RETRY_ATTEMPTS <= RETRY_ATTEMPTS_MAX
 assert SERIES_VANISHED_MAX < SERIES_MAX
 assert MOCK_JOURNAL_REQUEST_BYTES_MAX <= MOCK_JOURNAL_BYTES_MAX
+assert ANSWER_EVENT_BYTES_MAX <= ANSWER_READ_BYTES_MAX <= ANSWER_DECODED_READ_BYTES_MAX <= ANSWER_DECODED_BYTES_MAX
