@@ -114,9 +114,7 @@ def _watched(config: Config) -> Iterator[bytes]:
                 yield b"cookie"
 
 
-def _route(
-    config: RouteConfig, tracing: Tracing, pools: dict[str, Pool], failover: dict[str, list[Pool]], mock: Pool
-) -> Route:
+def _route(config: RouteConfig, tracing: Tracing, pools: dict[str, Pool], failover: dict[str, list[Pool]], mock: Pool) -> Route:
     local = config.llm is not None and config.llm.mode == "local"
     egress = Egress(config.egress or ("full" if local or config.llm is None else "none"))
     lanes = [
@@ -141,7 +139,6 @@ def _route(
         timeouts=Timeouts(**config.timeouts.model_dump()),
         request_body_max=config.limits.request_body,
         retries=_retries(config.retries),
-        http_route=config.match.path or config.match.exact or config.match.regex or config.name,
     )
 
 

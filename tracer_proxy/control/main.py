@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,6 +39,7 @@ from tracer_proxy.errors import ConfigError
 from tracer_proxy.limits import ASK_S, CONTROL_ALIVE_S, KEEP_PAUSE_RATIO
 from tracer_proxy.telemetry import catalogue
 from tracer_proxy.telemetry.deltas import Delta
+from tracer_proxy.telemetry.record import Record
 from tracer_proxy.telemetry.totals import Dump, Totals
 
 
@@ -345,6 +346,10 @@ class Control:
     def confirm(self) -> None:
         if self._unconfirmed:
             self._keep()
+
+    def recorded(self, number: int, records: Sequence[Record]) -> None:
+        for record in records:
+            record.worker = number
 
     def lost(self, number: int) -> None:
         self.totals.forget(str(number))

@@ -23,7 +23,6 @@ from tracer_proxy.control.fork import fork
 from tracer_proxy.control.sockets import CannotListen, address_of, bind, close, remove_file
 from tracer_proxy.dataplane import process as worker_process
 from tracer_proxy.dataplane import shared_memory
-from tracer_proxy.dataplane.shared import Shared
 from tracer_proxy.limits import CONTROL_ALIVE_S, CONTROL_SILENCE_S, KILL_S
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
@@ -93,7 +92,7 @@ class Supervisor:
         self._state = -1
         """A file in memory with what control knows, left here for its successor."""
         self._token = secrets.token_hex(32)
-        self._shared = Shared(shared_memory.create(), secrets.token_bytes(32))
+        self._shared = shared_memory.create()
         self._workers_call = socket.socket(socket.AF_UNIX)
         # No name given: the system chooses one that is not in the file system.
         self._workers_call.bind(b"")

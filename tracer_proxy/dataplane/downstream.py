@@ -264,9 +264,7 @@ class Downstream(asyncio.Protocol):
         trace_id = self.worker.ids.trace()
         self.worker.failed(error, {"trace_id": trace_id.decode()})
         self.worker.meters.unrouted.exchange_done(error.status, 0.0, None)
-        self.worker.meters.unrouted_http.done(
-            b"", error.status, error.kind, self.scheme == b"https", True, 0.0, b"", b""
-        )
+        self.worker.meters.unrouted_http.done(b"", error.status, error.kind, self.scheme == b"https", True, 0.0, b"", b"")
         self.transport.write(error_response(error, trace_id, "", with_body=True, keep=False))
         self._close(linger=True)
 

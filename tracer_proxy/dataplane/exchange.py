@@ -28,6 +28,7 @@ from tracer_proxy.limits import CLIENT_LOOK_S, INTERIM_RESPONSES_MAX, SHOWN_PATH
 from tracer_proxy.routing.decision import decide
 from tracer_proxy.routing.route import Route, Timeouts
 from tracer_proxy.routing.table import Inbound
+from tracer_proxy.stitching.turn import Joined
 from tracer_proxy.telemetry.catalogue import Shed
 from tracer_proxy.telemetry.deltas import NO_COLOR
 from tracer_proxy.telemetry.record import Link, ToolRun
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 
 # A member of an enum is looked up through its metaclass, a global of the module is not.
 _PARENT = Inbound.PARENT
+
+
+_NO_LINKS: list[Link] = []
 
 
 class Exchange(Attempts):
@@ -59,6 +63,7 @@ class Exchange(Attempts):
         "first_byte_s",
         "head",
         "is_stream",
+        "joined",
         "length",
         "links",
         "pieces",
@@ -109,7 +114,9 @@ class Exchange(Attempts):
         """What the trace has had before, where that is known."""
         self.session = ""
         """What the session is called, where that was found before the ladder is climbed."""
-        self.links: Sequence[Link] = ()
+        self.joined: Joined | None = None
+        """What its trace was found by, other than headers."""
+        self.links: list[Link] = _NO_LINKS
         self.tools: Sequence[ToolRun] = ()
         self.witness: Witness | None = None
         """Reads what passes, where the route is one to a model or a tool."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tracer_proxy.routing.endpoint import Endpoint
 from tracer_proxy.routing.lane import Lane
 from tracer_proxy.routing.table import Table
+from tracer_proxy.telemetry.catalogue import Join, JoinMiss
 from tracer_proxy.telemetry.deltas import Delta, Meters
 from tracer_proxy.telemetry.meters import Standing
 
@@ -49,6 +50,13 @@ def take(worker: "Worker") -> Delta:
     meter.connections_open = len(worker.downstreams)
     meter.exchanges_under_way = worker.exchanges_open
     meter.tunnels_open = len(worker.tunnels)
+    meter.records_dropped += worker.records.take_dropped()
+    for method, count in worker.stitcher.counts.joins.items():
+        meter.joins[Join(method)] += count
+    for reason, count in worker.stitcher.counts.misses.items():
+        meter.join_misses[JoinMiss(reason)] += count
+    worker.stitcher.counts.joins.clear()
+    worker.stitcher.counts.misses.clear()
     meter.resolver_failures += worker.connections.resolver.failures - worker.resolver_failures_told
     worker.resolver_failures_told = worker.connections.resolver.failures
     connected: Counter[Endpoint] = Counter(upstream.endpoint for upstream in worker.upstreams)

@@ -11,6 +11,7 @@ from operator import itemgetter
 from tracer_proxy.context.baggage import with_color
 from tracer_proxy.context.color import inbound_color
 from tracer_proxy.context.names import BAGGAGE, TRACE_FIELDS, X_TRAFFIC_COLOR
+from tracer_proxy.context.session_headers import session_of
 from tracer_proxy.dataplane.witness import reading_of
 from tracer_proxy.errors import Kind
 from tracer_proxy.limits import LENGTH_DIGITS_MAX
@@ -19,7 +20,7 @@ from tracer_proxy.routing.lane import Lane
 from tracer_proxy.routing.route import Egress, Route
 from tracer_proxy.routing.run_prefix import split_run
 from tracer_proxy.routing.session import HeaderRung
-from tracer_proxy.routing.table import FORWARDED_FIELDS, Table
+from tracer_proxy.routing.table import CREDENTIALS, FORWARDED_FIELDS, Table
 from tracer_proxy.wire.fields import content_length
 from tracer_proxy.wire.repeat import Layout, Rest, names_in, request_layout
 from tracer_proxy.wire.request import RequestHead
@@ -38,8 +39,10 @@ class Plan:
     """
 
     __slots__ = (
+        "_credential",
         "_departures",
         "_length_place",
+        "_session",
         "_sessions",
         "_sizes",
         "_traced",
@@ -74,6 +77,8 @@ class Plan:
         self.color = inbound_color(values) if trusted else b""
         self.trace_fields = {name: values[name] for name in CONTEXT_FIELDS.intersection(values)} if trusted else {}
         """What there is to read a trace context from."""
+        self._credential: bytes | None = None
+        self._session: str | None = None
         self.is_last_hop = b"max-forwards" in values and _count_hop_down(head)
         self.forwarded = _forwarded(head, peer, scheme, values if trusted else {})
         """Who called, and by what name."""
@@ -135,9 +140,24 @@ class Plan:
         if place_of_length is not None:
             self.head.length = content_length(values[place_of_length], _MALFORMED, LENGTH_DIGITS_MAX)
         if self._sessions:
-            self.decision = None
+            self.decision = self._session = None
             for name, place in self._sessions:
                 self.head.fields.values[name] = values[place]
+
+    @property
+    def credential(self) -> bytes:
+        """What the client shows its endpoint who it is with, as sent."""
+        if self._credential is None:
+            values = self.head.fields.values
+            self._credential = b"\0".join(values[name] for name in sorted(CREDENTIALS) if name in values)
+        return self._credential
+
+    @property
+    def session(self) -> str:
+        """What a known agent calls its session; empty if no header says it."""
+        if self._session is None:
+            self._session = session_of(self.head.fields.values)[0]
+        return self._session
 
     def departure(self, decision: Decision, lane: Lane) -> "Departure":
         """``lane`` is the decision's, or stands in for it by another pool."""

@@ -18,17 +18,19 @@ import uvloop
 
 from tracer_proxy.dataplane import metering
 from tracer_proxy.dataplane.failures import FailureLog
-from tracer_proxy.dataplane.ids import Ids
 from tracer_proxy.dataplane.link import Link
 from tracer_proxy.dataplane.load import Load
-from tracer_proxy.dataplane.shared import Shared
+from tracer_proxy.dataplane.shared_memory import SharedMemory
 from tracer_proxy.dataplane.tasks import spawn
 from tracer_proxy.dataplane.worker import Worker
 from tracer_proxy.limits import ASK_S, REPORT_INTERVAL_S, RETIRE_S
 
 
-def run(number: int, listeners: Sequence[socket], address: bytes, token: str, shared: Shared) -> int:
-    """Runs worker ``number`` on sockets that are bound. ``address`` and ``token`` lead to control. Returns the exit code."""
+def run(number: int, listeners: Sequence[socket], address: bytes, token: str, shared: int) -> int:
+    """Runs worker ``number`` on sockets that are bound. ``address`` and ``token`` lead to control.
+
+    ``shared`` is the descriptor of what workers share (``shared_memory.create``). Returns the exit code.
+    """
     _raise_descriptor_limit()
     return uvloop.run(WorkerProcess(number, listeners, address, token, shared).run())
 
@@ -36,7 +38,7 @@ def run(number: int, listeners: Sequence[socket], address: bytes, token: str, sh
 class WorkerProcess:
     """SIGTERM drains for as long as the config says, a second one hurries; SIGUSR1 drains for as long as exchanges last."""
 
-    def __init__(self, number: int, listeners: Sequence[socket], address: bytes, token: str, shared: Shared) -> None:
+    def __init__(self, number: int, listeners: Sequence[socket], address: bytes, token: str, shared: int) -> None:
         self._number = number
         self._shared = shared
         self._listeners = listeners
@@ -76,9 +78,8 @@ class WorkerProcess:
             self._link.loaded(load.version)
         else:
             log = FailureLog(self._link.send_event)
-            stitcher = self._shared.stitcher(Ids().span)
-            tell = self._link.send_event
-            self._worker = Worker(load.table, load.settings, tell=log.tell, tell_event=tell, stitcher=stitcher)
+            memory, tell = SharedMemory(self._shared), self._link.send_event
+            self._worker = Worker(load.table, load.settings, tell=log.tell, tell_event=tell, memory=memory)
             self._worker.records.send = self._link.send_records
             self._worker.records.want(load.table.wanted, live=self._live)
             self._worker.connections.resolver.tell = self._tell_of_name

@@ -2,7 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from tracer_proxy.context.session_headers import sub_agent_of
 from tracer_proxy.errors import ProxyError
+from tracer_proxy.routing.color import AGENT_ID
 from tracer_proxy.telemetry.record import Attempt, Record
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ def record_of(exchange: "Exchange", status: int, error: ProxyError | None, ended
     attempts = list(exchange.past_attempts)
     if exchange.endpoint is not None:
         attempts.append(attempt_of(exchange))
+    sub_agent = sub_agent_of(head.fields.values)
     lane = color = color_source = intended = source = ""
     session = exchange.session
     if decision is not None:
@@ -35,7 +38,7 @@ def record_of(exchange: "Exchange", status: int, error: ProxyError | None, ended
         joined_by=context.source,
         trace_state=context.tracestate,
         external_id=context.external_id,
-        links=exchange.links,
+        links=list(exchange.links),
         began=began + unix,
         first_byte=None if first_byte_s is None else began + first_byte_s + unix,
         ended=ended + unix,
@@ -65,13 +68,15 @@ def record_of(exchange: "Exchange", status: int, error: ProxyError | None, ended
         config=exchange.table.version,
         target=_text(route.path_out(head.path) + (b"?" + head.query if head.has_query else b"")) if route is not None else "",
         attempts=attempts,
-        tools=exchange.tools,
+        tools=list(exchange.tools),
         llm_api=route.llm_api if route is not None else "",
         asked=None,
         answered=None,
         rpc_asked=None,
         rpc_answered=None,
         events=exchange.pieces,
+        agent=_text(head.fields.values.get(AGENT_ID, b"")) or sub_agent.agent_id,
+        parent_agent=sub_agent.parent_id,
     )
 
 

@@ -29,7 +29,7 @@ class Records:
         self.live = False
         """Somebody looks on: all are wanted."""
         self.is_on = False
-        self.dropped = 0
+        self._dropped = 0
         self.send: Callable[[bytes], bool] | None = None
         """Takes an array of records as MessagePack; false when it could not be sent."""
 
@@ -66,7 +66,12 @@ class Records:
             self._timer = None
         held, self._held = self._held, []
         if held and (self.send is None or not self.send(_encode(held))):
-            self.dropped += len(held)
+            self._dropped += len(held)
+
+    def take_dropped(self) -> int:
+        """How many, since this was asked last."""
+        dropped, self._dropped = self._dropped, 0
+        return dropped
 
 
 def read_records(body: bytes) -> Sequence[Record]:

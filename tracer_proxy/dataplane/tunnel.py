@@ -38,7 +38,9 @@ class Tunnel:
         self.touch()
 
     @classmethod
-    def between(cls, downstream: "Downstream", upstream: "Upstream", idle_s: float, on_close: Callable[["Tunnel"], None]) -> None:
+    def between(
+        cls, downstream: "Downstream", upstream: "Upstream", idle_s: float, on_close: Callable[["Tunnel"], None]
+    ) -> None:
         """Takes both connections over, with what the client sent ahead. ``on_close`` is called when both are closed."""
         worker = downstream.worker
         ahead = downstream.take_ahead()

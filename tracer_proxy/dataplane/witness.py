@@ -1,35 +1,33 @@
 """Reads what passes on routes to models and tools, beside the traffic: after the bytes went on, and within bounds.
 
-The loop writes what it was given at the end of each round, and calls back what was asked for soon in the next one. So a look that
-is asked for when bytes are forwarded comes after them, and before the client can send anything in return.
+The loop writes what it was given at the end of each round, and calls back what was asked for soon in the next one. So a look
+that is asked for when bytes are forwarded comes after them, and before the client can send anything in return.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from time import monotonic
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
-from tracer_proxy.context.trace import TraceContext, extract
+from tracer_proxy.context.trace import extract
 from tracer_proxy.dataplane import tracing
 from tracer_proxy.genai.answered import Answered, Usage
 from tracer_proxy.genai.answers import AnswerReader
 from tracer_proxy.genai.asked import Asked
 from tracer_proxy.genai.requests import operation_of, provider_name, read_request
-from tracer_proxy.genai.rpc import RpcAnswered, RpcAsked
+from tracer_proxy.genai.rpc import RpcAsked
 from tracer_proxy.genai.rpc_answers import RpcAnswerReader
 from tracer_proxy.genai.rpc_meta import with_trace_meta
 from tracer_proxy.genai.rpc_requests import read_rpc_request
 from tracer_proxy.limits import LOOK_AHEAD_BYTES_MAX
 from tracer_proxy.routing.route import Route
-from tracer_proxy.stitching.turn import Joined, Turn, first_of_a_trace
+from tracer_proxy.stitching.turn import Turn
+from tracer_proxy.telemetry.catalogue import Abandoned
 from tracer_proxy.telemetry.record import Link, Record
 from tracer_proxy.wire.request import RequestHead
 from tracer_proxy.wire.response import ResponseHead
 
 if TYPE_CHECKING:
     from tracer_proxy.dataplane.exchange import Exchange
-
-_A = TypeVar("_A", AnswerReader, RpcAnswerReader)
 
 
 class Reading(ABC):
@@ -68,7 +66,7 @@ def reading_of(route: Route | None, head: RequestHead) -> Reading | None:
     return ModelReading(route, path, *kind) if kind is not None else None
 
 
-class Witness(ABC, Generic[_A]):
+class Witness(ABC):
     """``request`` and ``answer`` are told of each piece of the bodies, bare; ``conclude`` comes last."""
 
     def __init__(self, exchange: "Exchange", route: Route) -> None:
@@ -78,7 +76,6 @@ class Witness(ABC, Generic[_A]):
         self._request_bytes = 0
         self._head: ResponseHead | None = None
         self._pieces: list[tuple[float, bytes]] = []
-        self._reader: _A | None = None
         self._is_scheduled = self._is_over = False
         self._record: Record | None = None
 
@@ -148,32 +145,32 @@ class Witness(ABC, Generic[_A]):
 
     def _read(self) -> None:
         pieces, self._pieces = self._pieces, []
-        if self._reader is None and self._head is not None:
-            self._reader = self._reader_for(self._head)
-        if self._reader is not None:
-            for at, piece in pieces:
-                self._reader.feed(piece, at)
-        self._have_read()
+        if self._head is not None:
+            self._read_answer(self._head, pieces)
+        if self._is_over:
+            self._end()
 
     @abstractmethod
-    def _reader_for(self, head: ResponseHead) -> _A: ...
+    def _read_answer(self, head: ResponseHead, pieces: list[tuple[float, bytes]]) -> None:
+        """``pieces`` of the body, with the times at which they came."""
 
     @abstractmethod
-    def _have_read(self) -> None:
-        """After each look, the last one (``_is_over``) among them."""
+    def _end(self) -> None:
+        """The exchange has ended, and all of it has been read."""
 
     def _abandon(self, reason: str) -> None:
-        self._exchange.worker.meters.worker.abandoned[reason] += 1
+        self._exchange.worker.meters.worker.observations_abandoned[Abandoned(reason)] += 1
 
 
-class ModelWitness(Witness[AnswerReader]):
+class ModelWitness(Witness):
     """One call of a model."""
 
     def __init__(self, exchange: "Exchange", reading: ModelReading) -> None:
         super().__init__(exchange, reading.route)
         self._reading = reading
         self._asked: Asked | None = None
-        self._joined: Joined | None = None
+        self._reader: AnswerReader | None = None
+        self._has_joined = False
         self._is_remembered = False
 
     def _needs_body(self) -> bool:
@@ -183,8 +180,7 @@ class ModelWitness(Witness[AnswerReader]):
     def asked(self) -> Asked:
         if self._asked is None:
             self._asked = self._read_request() or self._reading.unread
-            if not self._route.rpc_meta:
-                self._request.clear()
+            self._request.clear()
         return self._asked
 
     def _read_request(self) -> Asked | None:
@@ -198,14 +194,9 @@ class ModelWitness(Witness[AnswerReader]):
 
     def find_trace(self) -> None:
         exchange = self._exchange
-        joined = self._join()
-        self._joined = joined
-        tracing.take(exchange, joined)
-
-    def _join(self) -> Joined:
-        exchange = self._exchange
-        now = exchange.began + exchange.worker.clock.unix_offset
-        return exchange.worker.stitcher.join(self.asked, tracing.scope_of(exchange), now)
+        stitcher = exchange.worker.stitcher
+        tracing.take(exchange, stitcher.join(self.asked, tracing.scope_of(exchange), tracing.began(exchange)))
+        self._has_joined = True
 
     def _reader_for(self, head: ResponseHead) -> AnswerReader:
         values = head.values
@@ -218,40 +209,47 @@ class ModelWitness(Witness[AnswerReader]):
             content_chars=self._route.capture_chars,
         )
 
-    def _have_read(self) -> None:
+    def _read_answer(self, head: ResponseHead, pieces: list[tuple[float, bytes]]) -> None:
         reader = self._reader
-        if self._route.stitch and reader is not None and not self._is_remembered and (reader.is_whole or self._is_over):
+        if reader is None:
+            reader = self._reader = self._reader_for(head)
+        for at, piece in pieces:
+            reader.feed(piece, at)
+        if reader.is_whole and self._route.stitch and not self._is_remembered:
+            # The client may go on at once, long before the connection has told that this was all.
             self._remember(reader.finish())
-        if self._is_over:
-            self._end()
 
     def _remember(self, answered: Answered | None) -> None:
         self._is_remembered = True
-        self._answered = answered
         if answered is not None:
-            exchange = self._exchange
+            exchange, turn = self._exchange, self._turn()
             now = monotonic() + exchange.worker.clock.unix_offset
-            scope = tracing.scope_of(exchange)
-            exchange.worker.stitcher.remember(self.turn, scope, exchange.span_id, answered, self.asked, now)
+            stitcher, scope = exchange.worker.stitcher, tracing.scope_of(exchange)
+            stitcher.remember(turn, scope, exchange.span_id, answered, self.asked, now)
 
-    @property
-    def turn(self) -> Turn:
-        if self._joined is None:
-            self._joined = self._explicit()
-        return tracing.turn_of(self._exchange, self._joined)
-
-    def _explicit(self) -> Joined:
-        """The caller said which trace: that wins. What ids say of it counts where it fits, and else is a link."""
+    def _turn(self) -> Turn:
         exchange = self._exchange
-        joined = self._join()
-        if joined.trace_id == exchange.trace_id:
-            exchange.tools = joined.tools
-        elif joined.trace_id:
-            exchange.links = (*exchange.links, Link(joined.trace_id, joined.parent_id, "stitch"))
-        return first_of_a_trace(joined.session, joined.color)
+        if not self._has_joined:
+            self._has_joined = True
+            self._join_beside()
+        assert exchange.joined is not None
+        return tracing.turn_of(exchange, exchange.joined)
+
+    def _join_beside(self) -> None:
+        """The caller, or the path, said which trace: that wins. What ids say counts where it fits, and else is a link."""
+        exchange = self._exchange
+        stitcher, scope = exchange.worker.stitcher, tracing.scope_of(exchange)
+        stitcher.counts.joins[exchange.context.source] += exchange.joined is None
+        beside = stitcher.beside(self.asked, scope, exchange.trace_id, tracing.began(exchange))
+        exchange.joined = exchange.joined or beside
+        exchange.links = [*exchange.links, *beside.links]
+        exchange.tools = beside.tools
+        exchange.session = exchange.session or beside.session
 
     def _end(self) -> None:
         answered = self._reader.finish() if self._reader is not None else None
+        if self._route.stitch and not self._is_remembered:
+            self._remember(answered)
         self._count(answered)
         if self._reader is not None and self._reader.gave_up:
             self._abandon(self._reader.gave_up)
@@ -259,10 +257,11 @@ class ModelWitness(Witness[AnswerReader]):
             self._complete(self._record, answered)
 
     def _complete(self, record: Record, answered: Answered | None) -> None:
-        exchange, turn = self._exchange, self.turn
         record.asked, record.answered = self.asked, answered
-        record.links, record.tools = list(exchange.links), list(exchange.tools)
-        record.session = record.session or turn.session
+        if self._route.stitch:
+            exchange, turn = self._exchange, self._turn()
+            record.links, record.tools = exchange.links, list(exchange.tools)
+            record.session = record.session or turn.session
 
     def _count(self, answered: Answered | None) -> None:
         exchange, asked = self._exchange, self.asked
@@ -290,11 +289,12 @@ class ModelWitness(Witness[AnswerReader]):
         )
 
 
-class RpcWitness(Witness[RpcAnswerReader]):
+class RpcWitness(Witness):
     """One call of a tool or an agent by JSON-RPC."""
 
     def __init__(self, exchange: "Exchange", route: Route) -> None:
         super().__init__(exchange, route)
+        self._reader: RpcAnswerReader | None = None
         self._asked: RpcAsked | None = None
         self._is_read = False
 
@@ -319,8 +319,8 @@ class RpcWitness(Witness[RpcAnswerReader]):
         if asked.traceparent and exchange.plan.trusted:
             self._take_meta(asked)
         if exchange.context.source == "new" and self._route.stitch:
-            now = exchange.began + exchange.worker.clock.unix_offset
-            joined = exchange.worker.stitcher.join_mcp(asked, exchange.downstream.listener, now)
+            pending = exchange.worker.stitcher.pending
+            joined = pending.join(asked, exchange.downstream.listener, tracing.began(exchange))
             if joined is not None:
                 tracing.take(exchange, joined)
 
@@ -332,7 +332,7 @@ class RpcWitness(Witness[RpcAnswerReader]):
             return
         around = exchange.context
         if around.parent_id and around.trace_id != context.trace_id:
-            exchange.links = (*exchange.links, Link(around.trace_id, around.parent_id, "http"))
+            exchange.links = [*exchange.links, Link(around.trace_id, around.parent_id, "http")]
         context.source = "meta"
         exchange.take_context(context)
 
@@ -359,13 +359,18 @@ class RpcWitness(Witness[RpcAnswerReader]):
             content_chars=self._route.capture_chars,
         )
 
-    def _have_read(self) -> None:
-        if not self._is_over or self._record is None:
-            return
-        asked = self.asked
-        answered: RpcAnswered | None = self._reader.finish() if self._reader is not None else None
-        if self._reader is not None and self._reader.gave_up:
-            self._abandon(self._reader.gave_up)
-        self._record.rpc_asked, self._record.rpc_answered = asked, answered
-        if asked is not None and asked.session_id:
-            self._record.session = self._record.session or asked.session_id
+    def _read_answer(self, head: ResponseHead, pieces: list[tuple[float, bytes]]) -> None:
+        if self._reader is None:
+            self._reader = self._reader_for(head)
+        for at, piece in pieces:
+            self._reader.feed(piece, at)
+
+    def _end(self) -> None:
+        reader, record, asked = self._reader, self._record, self.asked
+        answered = reader.finish() if reader is not None else None
+        if reader is not None and reader.gave_up:
+            self._abandon(reader.gave_up)
+        if record is not None:
+            record.rpc_asked, record.rpc_answered = asked, answered
+            if asked is not None:
+                record.session = record.session or asked.session_id

@@ -16,6 +16,7 @@ from tracer_proxy.dataplane.ids import Ids
 from tracer_proxy.dataplane.probe import Probes
 from tracer_proxy.dataplane.records import Records
 from tracer_proxy.dataplane.settings import ListenerTls, Settings
+from tracer_proxy.dataplane.shared_memory import SharedMemory
 from tracer_proxy.dataplane.tls import CannotLoadFiles, ServerTls
 from tracer_proxy.dataplane.tunnel import Tunnel
 from tracer_proxy.dataplane.upstream import Upstream
@@ -26,6 +27,8 @@ from tracer_proxy.routing.endpoint import Endpoint
 from tracer_proxy.routing.health import State
 from tracer_proxy.routing.pool import Transition
 from tracer_proxy.routing.table import Table
+from tracer_proxy.stitching.colors import Colors, LocalColorMemory
+from tracer_proxy.stitching.keys import Keys
 from tracer_proxy.stitching.memory import LocalMemory
 from tracer_proxy.stitching.stitcher import Stitcher
 from tracer_proxy.telemetry.catalogue import Shed
@@ -36,7 +39,7 @@ _DRAIN_LOOK_S = 0.02
 
 class Worker:
     """``dice`` is what random balancing throws; ``tell`` hears of every exchange that the proxy itself had to end,
-    ``tell_event`` of what else belongs into the log."""
+    ``tell_event`` of what else belongs into the log; ``memory`` is what it shares with other workers of ids and colours."""
 
     def __init__(
         self,
@@ -46,7 +49,7 @@ class Worker:
         dice: Dice = random.random,
         tell: Callable[[ProxyError, Mapping[str, str]], None] | None = None,
         tell_event: WriteEvent | None = None,
-        stitcher: Stitcher | None = None,
+        memory: SharedMemory | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.table = table
@@ -61,7 +64,9 @@ class Worker:
         """What the meters know of the resolver's count."""
         self.clock = Clock(self.loop, self.meters.worker)
         self.ids = Ids()
-        self.stitcher = stitcher or Stitcher(LocalMemory(STITCH_KEYS_MAX), os.urandom(32), self.ids.span)
+        keys = Keys(memory.secret if memory is not None else os.urandom(32))
+        self.stitcher = Stitcher(memory or LocalMemory(STITCH_KEYS_MAX), keys)
+        self.colors = Colors(memory or LocalColorMemory(STITCH_KEYS_MAX), keys)
         self.records = Records(self.loop)
         self.records.want(table.wanted)
         self.connections = Connections(self)

@@ -80,8 +80,6 @@ class Route:
     egress: Egress = Egress.FULL
     llm_api: str = ""
     """``openai``, ``anthropic`` or ``gemini`` on ``llm`` routes: their errors are told in the provider's shape too."""
-    http_route: str = ""
-    """The path as the config has it, without what varies: ``http.route`` of spans and metrics."""
     sample_threshold: int = 0
     """Of traces that begin here (``context.trace.ratio_threshold``); 0 samples all."""
     stitch: bool = False

@@ -6,7 +6,7 @@ from operator import itemgetter
 
 from tracer_proxy.context.inject import Injector
 from tracer_proxy.context.names import TRACE_FIELDS
-from tracer_proxy.context.session_headers import SESSION_HEADERS
+from tracer_proxy.context.session_headers import WATCHED as SESSION_HEADERS
 from tracer_proxy.context.trust import Trust
 from tracer_proxy.errors import Kind
 from tracer_proxy.limits import HEAD_FIELDS_MAX
@@ -29,6 +29,7 @@ VARYING_FIELDS = frozenset(
 
 CREDENTIALS = frozenset((b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"))
 RPC_HEADERS = frozenset((b"mcp-session-id", b"mcp-protocol-version", b"mcp-method", b"mcp-name"))
+_NOTHING_WANTED = Wanted()
 _ANSWER_FIELDS = (b"retry-after", b"content-type", b"content-encoding", b"mcp-session-id")
 
 
@@ -60,7 +61,7 @@ class Table:
         sample_threshold: int,
         trust: Trust,
         fields_max: int = HEAD_FIELDS_MAX,
-        wanted: Wanted = Wanted(),
+        wanted: Wanted = _NOTHING_WANTED,
         inbound: Inbound = Inbound.PARENT,
         believe_sampled: bool = True,
     ) -> None:
@@ -84,9 +85,9 @@ class Table:
         ladders = {rung.name for route in routes for rung in route.ladder if isinstance(rung, HeaderRung)}
         varying = (VARYING_FIELDS | ladders) - self.taken.difference(VARYING_FIELDS) - set(ruled)
         self.repeats = Repeats(varying)
-        watched = {AGENT_ID, b"max-forwards", b"user-agent", *watched, *varying}
+        watched = {AGENT_ID, b"max-forwards", b"user-agent", *CREDENTIALS, *SESSION_HEADERS, *watched, *varying}
         if any(route.is_read for route in self.routes):
-            watched |= CREDENTIALS | SESSION_HEADERS | RPC_HEADERS
+            watched |= {b"expect", *RPC_HEADERS}
         self.request_fields = FieldReader(Kind.MALFORMED, self.taken, watched, fields_max=fields_max)
         self.response_fields = FieldReader(Kind.UPSTREAM_BROKEN, (b"x-trace-id-ext",), _ANSWER_FIELDS)
         self._exact: dict[bytes, list[tuple[int, Route]]] = {}

@@ -128,3 +128,6 @@ class Record(Struct, array_like=True, gc=False):
     events: int = 0
     """Events of a stream or frames' pieces of a tunnel that went to the client."""
     worker: int = 0
+    agent: str = ""
+    """Which agent calls: ``x-agent-id``, or that of a sub-agent where its harness says so."""
+    parent_agent: str = ""
