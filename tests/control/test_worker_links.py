@@ -3,7 +3,7 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -18,6 +18,7 @@ from tracer_proxy.dataplane.frames import FrameKind, FrameReader, frame
 from tracer_proxy.dataplane.load import Load
 from tracer_proxy.limits import LINK_HELLO_BYTES_MAX
 from tracer_proxy.telemetry.deltas import Delta
+from tracer_proxy.telemetry.record import Record
 
 TOKEN = "t" * 64
 
@@ -26,6 +27,7 @@ class Desk:
     def __init__(self) -> None:
         self.heard: list[tuple[int, Delta]] = []
         self.gone: list[int] = []
+        self.records: list[Record] = []
 
     def counted(self, number: int, delta: Delta, confirm: Callable[[], None]) -> None:
         self.heard.append((number, delta))
@@ -33,6 +35,9 @@ class Desk:
 
     def confirm(self) -> None:
         """All is confirmed at once."""
+
+    def recorded(self, number: int, records: Sequence[Record]) -> None:
+        self.records += records
 
     def lost(self, number: int) -> None:
         self.gone.append(number)

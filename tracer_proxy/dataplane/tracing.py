@@ -41,9 +41,9 @@ def began(exchange: "Exchange") -> float:
 def join_run(exchange: "Exchange") -> None:
     """The path names the run."""
     runs, run, scope, now = exchange.worker.stitcher.runs, exchange.plan.run, scope_of(exchange), began(exchange)
+    scope = scope._replace(session=scope.session or run.decode())
     joined = runs.join(run, scope, exchange.plan.trusted, now)
     take(exchange, joined)
-    exchange.session = exchange.session or run.decode()
     runs.remember(turn_of(exchange, joined), run, scope, exchange.plan.trusted, now)
 
 

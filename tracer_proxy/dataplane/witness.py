@@ -74,6 +74,8 @@ class Witness(ABC):
         self._route = route
         self._request: list[bytes] = []
         self._request_bytes = 0
+        self.has_enough = False
+        """The request's body is longer than what may be held of it, and is not looked at."""
         self._head: ResponseHead | None = None
         self._pieces: list[tuple[float, bytes]] = []
         self._is_scheduled = self._is_over = False
@@ -84,7 +86,7 @@ class Witness(ABC):
     def hangs_on_body(self, length: int | None) -> bool:
         """Whether the trace is found only with the body, and it is not too long to wait for."""
         if length is not None and length > LOOK_AHEAD_BYTES_MAX:
-            self._abandon("too_large")
+            self._give_up_request()
             return False
         return self._needs_body() and b"expect" not in self._exchange.plan.head.fields.values
 
@@ -93,16 +95,16 @@ class Witness(ABC):
 
     def request(self, payload: bytes) -> None:
         self._request_bytes += len(payload)
-        if not self.has_enough:
+        if self._request_bytes <= LOOK_AHEAD_BYTES_MAX:
             self._request.append(payload)
-        elif self._request:
+        else:
+            self._give_up_request()
+
+    def _give_up_request(self) -> None:
+        if not self.has_enough:
+            self.has_enough = True
             self._request.clear()
             self._abandon("too_large")
-
-    @property
-    def has_enough(self) -> bool:
-        """The body is longer than what may be held of it."""
-        return self._request_bytes > LOOK_AHEAD_BYTES_MAX
 
     @abstractmethod
     def find_trace(self) -> None:
