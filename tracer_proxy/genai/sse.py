@@ -76,5 +76,5 @@ class EventSplitter:
             block = block.removeprefix(_BOM)
         if block.startswith(b"data: ") and b"\n" not in block:
             return block[6:]
-        values = (line[5:] for line in block.split(b"\n") if line.startswith(b"data:"))
+        values = (line[5:] for line in block.split(b"\n") if line.startswith(b"data:") or line == b"data")
         return b"\n".join([value.removeprefix(b" ") for value in values])

@@ -47,11 +47,12 @@ class Call:
 class Message:
     """One choice of an answer: what an agent repeats as one message of its history."""
 
-    __slots__ = ("calls", "finish_reason", "reasoning", "text")
+    __slots__ = ("calls", "finish_reason", "reasoning", "refusal", "text")
 
     def __init__(self) -> None:
         self.text = StringIO()
         self.reasoning = StringIO()
+        self.refusal = StringIO()
         self.calls: list[Call] = []
         self.finish_reason = ""
 
@@ -71,12 +72,12 @@ class Answer(ABC):
         self.is_empty = True
         """Nothing could be read so far."""
         self.keeps_text = bool(prefix or content_chars)
-        self.keeps_reasoning = bool(content_chars)
+        self.captures = bool(content_chars)
         self._prefix = prefix
         self._content_chars = content_chars
         self._is_lost = False
         self._call_count = 0
-        self._text_left = self._reasoning_left = self._arguments_left = limits.ANSWER_TEXT_CHARS_MAX
+        self._text_left = self._notes_left = self._arguments_left = limits.ANSWER_TEXT_CHARS_MAX
 
     @abstractmethod
     def event(self, payload: bytes) -> bool | None:
@@ -125,10 +126,17 @@ class Answer(ABC):
                 message.text.write(text)
 
     def think(self, message: Message, text: str) -> None:
-        if self.keeps_reasoning and text:
-            self._reasoning_left -= len(text)
-            if self._reasoning_left >= 0:
-                message.reasoning.write(text)
+        self._note(message.reasoning, text)
+
+    def refuse(self, message: Message, text: str) -> None:
+        self._note(message.refusal, text)
+
+    def _note(self, what: StringIO, text: str) -> None:
+        """What is no part of an anchor, and kept only where content is captured."""
+        if self.captures and text:
+            self._notes_left -= len(text)
+            if self._notes_left >= 0:
+                what.write(text)
 
     def begin_call(self, message: Message, place: int) -> Call:
         call = Call(place)
@@ -204,6 +212,8 @@ class Answer(ABC):
             parts.append({"type": "reasoning", "content": reasoning[:chars]})
         if text := message.text.getvalue() + self.partial_text():
             parts.append({"type": "text", "content": text[:chars]})
+        if refusal := message.refusal.getvalue():
+            parts.append({"type": "text", "content": refusal[:chars]})
         for call in sorted(self.whole_calls(message), key=_place):
             part = {"type": "tool_call", "name": call.tool, "arguments": call.arguments.getvalue()[:chars]}
             parts.append(part | {"id": call.call_id} if call.call_id else part)

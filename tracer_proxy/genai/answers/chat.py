@@ -112,7 +112,10 @@ class ChatAnswer(Answer):
             if said.reasoning_content or said.reasoning:
                 carries = True
                 self.think(message, text(said.reasoning_content or said.reasoning))
-            carries = carries or bool(said.refusal or said.audio)
+            if said.refusal:
+                carries = True
+                self.refuse(message, text(said.refusal))
+            carries = carries or bool(said.audio)
         if choice.text:
             carries = True
             self.say(message, text(choice.text))

@@ -51,12 +51,14 @@ def within(value: Any, key: str) -> Any:
 
 def text(content: Any) -> str:
     """Text of a message's content: a string, or a list of parts."""
-    if type(content) is str:
-        return content
+    return content if type(content) is str else text_of_parts(content, "text")
+
+
+def text_of_parts(content: Any, key: str) -> str:
+    """Of those parts that have a text under ``key``."""
     if type(content) is not list:
         return ""
-    texts = (within(part, "text") for part in content if within(part, "type") in ("text", "output_text"))
-    return "".join(piece for piece in texts if type(piece) is str)
+    return "".join(piece for part in content if type(piece := within(part, key)) is str)
 
 
 def json_text(value: Any) -> str:

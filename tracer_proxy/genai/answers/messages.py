@@ -149,8 +149,9 @@ class MessagesAnswer(Answer):
             message.finish_reason = _REASONS.get(reason, reason)
 
     def is_whole_call(self, message: Message, call: Call) -> bool:
-        # A block ends in due form also where the limit of tokens cut its JSON off.
-        return call.is_whole and (message.finish_reason != "length" or call.has_whole_arguments())
+        # A block ends in due form also where the limit of tokens cut its JSON off, which only the stop reason tells.
+        is_cut = message.finish_reason in ("", "length") and call.arguments.tell() > 0
+        return call.is_whole and (not is_cut or call.has_whole_arguments())
 
     def _count(self, usage: Any) -> None:
         """Counts of a stream are cumulative; what an event leaves out stands as it was."""

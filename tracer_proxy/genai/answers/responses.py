@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from tracer_proxy.genai.answered import Usage
 from tracer_proxy.genai.answers.answer import Answer, Message
-from tracer_proxy.genai.answers.lenient import count, decode, error_code, json_text, name, text, within
+from tracer_proxy.genai.answers.lenient import count, decode, error_code, json_text, name, text, text_of_parts, within
 
 
 class _Item(Struct, gc=False):
@@ -49,7 +49,7 @@ _response = msgspec.json.Decoder(_Response)
 
 _TERMINAL = frozenset({"response.completed", "response.failed", "response.incomplete"})
 _ENDED = frozenset({"completed", "failed", "incomplete", "cancelled"})
-_WHOLE = frozenset({None, "completed"})
+_WHOLE = frozenset({"", "completed"})
 _REASONS = {"max_output_tokens": "length", "content_filter": "content_filter"}
 
 
@@ -70,9 +70,9 @@ class ResponsesAnswer(Answer):
         if event is None:
             return None
         self.is_empty = False
-        kind = event.type
+        kind = name(event.type)
         if event.delta is not None:
-            if self.keeps_reasoning and kind == "response.output_text.delta":
+            if self.captures and kind == "response.output_text.delta":
                 self._partial.write(text(event.delta))
             return True
         if kind == "response.output_item.done":
@@ -108,7 +108,7 @@ class ResponsesAnswer(Answer):
         if not self._has_items:
             for place, item in enumerate(response.output or ()):
                 self._hear(item, place)
-        if response.status in _ENDED and (message := self.message()) is not None:
+        if name(response.status) in _ENDED and (message := self.message()) is not None:
             message.finish_reason = self._finish_reason(message, response)
 
     def _finish_reason(self, message: Message, response: _Response) -> str:
@@ -126,11 +126,11 @@ class ResponsesAnswer(Answer):
         kind = name(item.type)
         if kind == "message":
             self.say(message, text(item.content))
+            self.refuse(message, text_of_parts(item.content, "refusal"))
         elif kind == "reasoning":
-            for part in item.summary if type(item.summary) is list else ():
-                self.think(message, text(within(part, "text")))
+            self.think(message, text_of_parts(item.summary, "text"))
         # Calls without a call id are run by the provider itself.
-        elif kind.endswith("_call") and (call_id := name(item.call_id)) and item.status in _WHOLE:
+        elif kind.endswith("_call") and (call_id := name(item.call_id)) and name(item.status) in _WHOLE:
             call = self.begin_call(message, place if type(place) is int else len(message.calls))
             call.call_id = call_id
             call.tool = name(item.name) or kind.removesuffix("_call")
