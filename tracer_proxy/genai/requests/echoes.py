@@ -4,7 +4,7 @@ The tail is all that stands after the model's last message. Results there carry 
 then a turn of its own begins. Earlier calls tell which session this is.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from typing import NamedTuple, TypeAlias
 
@@ -14,7 +14,7 @@ from tracer_proxy import limits
 from tracer_proxy.genai.anchor import call_anchors, prefix_digests
 from tracer_proxy.genai.asked import Echo
 from tracer_proxy.genai.requests.json_values import Json, json_text, member, parts, text, text_of, value
-from tracer_proxy.genai.requests.said import as_said
+from tracer_proxy.genai.requests.said import as_it_stands
 
 
 class Who(Enum):
@@ -67,15 +67,27 @@ class Echoes(NamedTuple):
 Reader: TypeAlias = Callable[[Raw], Said]
 
 
-def echoes(messages: Sequence[Raw], read: Reader, *, in_runs: bool, has_tools: bool, content_chars: int) -> Echoes:
-    """``in_runs``: one answer of the model may stand as several messages in a row. History only where tools are offered."""
+def echoes(
+    messages: Sequence[Raw],
+    read: Reader,
+    *,
+    has_tools: bool,
+    content_chars: int,
+    in_runs: bool = False,
+    counted: Iterable[tuple[Raw | bytes | memoryview, ...]] | None = None,
+) -> Echoes:
+    """Without tools on offer nothing will be called, and history is left out.
+
+    ``in_runs``: one answer of the model may stand as several messages in a row. ``counted``: the messages as they count for
+    digests, where that is not as they stand.
+    """
     tail, answers = _from_the_end(messages, read, in_runs, has_tools)
     results = [] if any(said.who is Who.USER for said in tail) else [result for said in tail for result in said.results]
     del results[limits.ECHOES_MAX :]
     places = [answer.begins for answer in answers if answer.calls]
     if has_tools:
         places.append(len(messages))
-    prefixes = prefix_digests(as_said(messages), places) if places else {}
+    prefixes = prefix_digests(as_it_stands(messages) if counted is None else counted, places) if places else {}
     newest = answers.pop(0) if results and answers else _Answer(0, "", [])
     return Echoes(
         _results(results, newest, prefixes, content_chars),
@@ -110,7 +122,7 @@ def _from_the_end(messages: Sequence[Raw], read: Reader, in_runs: bool, with_his
 
 
 def _answer(begins: int, run: list[Said]) -> _Answer:
-    run = run[::-1]
+    run.reverse()
     return _Answer(begins, "".join(said.text for said in run), [call for said in run for call in said.calls])
 
 
