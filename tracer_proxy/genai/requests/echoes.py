@@ -1,11 +1,12 @@
 """Results and calls that a conversation repeats, and the digests by which they are known again.
 
-The tail is all that stands after the model's last message. Results there carry the turn on, unless the user speaks there too:
-then a turn of its own begins. Earlier calls tell which session this is.
+The tail is all that stands after the model's last message. Results that end it carry the turn on; when the user speaks after
+them, a turn of its own begins. Earlier calls tell which session this is.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
+from itertools import takewhile
 from typing import NamedTuple, TypeAlias
 
 from msgspec import Raw
@@ -82,8 +83,8 @@ def echoes(
     digests, where that is not as they stand.
     """
     tail, answers = _from_the_end(messages, read, in_runs, has_tools)
-    results = [] if any(said.who is Who.USER for said in tail) else [result for said in tail for result in said.results]
-    del results[limits.ECHOES_MAX :]
+    since_the_user = list(takewhile(lambda said: said.who is not Who.USER, tail))
+    results = [result for said in reversed(since_the_user) for result in said.results][-limits.ECHOES_MAX :]
     places = [answer.begins for answer in answers if answer.calls]
     if has_tools:
         places.append(len(messages))
@@ -97,7 +98,7 @@ def echoes(
 
 
 def _from_the_end(messages: Sequence[Raw], read: Reader, in_runs: bool, with_history: bool) -> tuple[list[Said], list[_Answer]]:
-    """(the tail, answers from the newest back). Without history the newest alone."""
+    """(the tail, the answers before it), both from the newest back; without history the newest answer alone."""
     tail: list[Said] = []
     answers: list[_Answer] = []
     run: list[Said] = []
@@ -118,7 +119,7 @@ def _from_the_end(messages: Sequence[Raw], read: Reader, in_runs: bool, with_his
             tail.append(said)
     if run:
         answers.append(_answer(place, run))
-    return tail[::-1], answers
+    return tail, answers
 
 
 def _answer(begins: int, run: list[Said]) -> _Answer:

@@ -21,8 +21,12 @@ _BLOCK_HEADS: Final = tuple(
     for gap in (b"", b" ")
     for role in (b"user", b"assistant")
 )
-_STRING_HEADS: Final = tuple(head[: head.index(b"[")] + b'"' for head in _BLOCK_HEADS)
+_HEADS: Final = tuple((head, head[: head.index(b"[")] + b'"') for head in _BLOCK_HEADS)
+"""(of a message of one block, of one that is a string)."""
 _BLOCK_END: Final = b"}]}"
+_TEXT_END: Final = b'"}]}'
+_QUOTE: Final = ord('"')
+_TAIL_BYTES: Final = 24
 _ENDS_BYTES: Final = 128
 """Of a message, looked at on either side; all that is compared is shorter."""
 _MARKED_MESSAGES: Final = 4
@@ -41,15 +45,15 @@ def as_it_stands(messages: Sequence[Raw]) -> Iterable[tuple[Raw]]:
 
 def _as_said(raw: Raw) -> tuple[Raw | bytes | memoryview, ...]:
     message = memoryview(raw)
-    head, tail = bytes(message[:_ENDS_BYTES]), bytes(message[-_ENDS_BYTES:])
-    if tail.endswith(_MARKED_ENDS) and (mark := _CACHE_CONTROL.search(tail)):
-        end, closing = len(message) - len(tail) + mark.start(), tail[mark.end() :]
-    elif tail.endswith(_BLOCK_END):
-        end, closing = len(message) - len(_BLOCK_END), _BLOCK_END
-    else:
+    end, closing = len(message) - len(_BLOCK_END), _BLOCK_END
+    tail = bytes(message[-_TAIL_BYTES:])
+    if tail.endswith(_MARKED_ENDS) and (mark := _CACHE_CONTROL.search(ending := bytes(message[-_ENDS_BYTES:]))):
+        end, closing = len(message) - len(ending) + mark.start(), ending[mark.end() :]
+    elif not tail.endswith(_TEXT_END):
         return (raw,)
-    if closing == _BLOCK_END and bytes(message[end - 1 : end]) == b'"':
-        for block_head, string_head in zip(_BLOCK_HEADS, _STRING_HEADS, strict=True):
+    if closing == _BLOCK_END and message[end - 1] == _QUOTE:
+        head = bytes(message[:_ENDS_BYTES])
+        for block_head, string_head in _HEADS:
             if head.startswith(block_head):
                 # Several blocks lose what surrounds them just the same, which makes them no other message.
                 return string_head, message[len(block_head) : end], b"}"
