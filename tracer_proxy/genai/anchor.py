@@ -19,16 +19,19 @@ def prefix_digest(said: Iterable[bytes]) -> bytes:
     return xxhash.xxh3_128_digest(b",".join(said))
 
 
-def prefix_digests(said: Sequence[bytes], places: Iterable[int]) -> dict[int, bytes]:
-    """``prefix_digest(said[:place])`` by place, for all of ``places`` in one pass."""
+def prefix_digests(said: Iterable[Iterable[bytes | memoryview | msgspec.Raw]], places: Iterable[int]) -> dict[int, bytes]:
+    """``prefix_digest(said[:place])`` by place, for all of ``places`` in one pass and without a copy; a message comes in pieces."""
+    wanted = sorted(set(places))
     digest = xxhash.xxh3_128()
-    digests: dict[int, bytes] = {}
-    done = 0
-    for place in sorted(set(places)):
-        if done < place:
-            digest.update((b"," if done else b"") + b",".join(said[done:place]))
-            done = place
-        digests[place] = digest.digest()
+    digests = {0: digest.digest()}
+    for place, pieces in enumerate(said if wanted else (), 1):
+        for piece in pieces:
+            digest.update(piece)
+        if place in wanted:
+            digests[place] = digest.digest()
+            if place == wanted[-1]:
+                break
+        digest.update(b",")
     return digests
 
 

@@ -10,6 +10,7 @@ from tracer_proxy.genai.requests.echoes import Call, Result, Said, Who, echoes
 from tracer_proxy.genai.requests.endpoint import OPERATIONS, Endpoint
 from tracer_proxy.genai.requests.json_values import NULL, Json, Members, member, reader, text, value, written
 from tracer_proxy.genai.requests.parameters import Table, name, number, output_type, parameters, strings, whole
+from tracer_proxy.genai.requests.said import as_said
 from tracer_proxy.genai.requests.sessions import identifier, session_id
 
 _PARAMETERS: Final[Table] = (
@@ -24,7 +25,7 @@ _PARAMETERS: Final[Table] = (
 def read(endpoint: Endpoint, body: Members, content_chars: int) -> Asked:
     given = body.get("messages")
     messages = given if isinstance(given, list) else []
-    repeated = echoes(messages, said, in_runs=False, has_tools=bool(body.get("tools")), content_chars=content_chars)
+    repeated = echoes(messages, said, has_tools=bool(body.get("tools")), content_chars=content_chars, counted=as_said(messages))
     return Asked(
         endpoint.api,
         OPERATIONS[endpoint.api],

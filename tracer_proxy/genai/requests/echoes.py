@@ -1,11 +1,12 @@
 """Results and calls that a conversation repeats, and the digests by which they are known again.
 
-The tail is all that stands after the model's last message. Results there carry the turn on, unless the user speaks there too:
-then a turn of its own begins. Earlier calls tell which session this is.
+The tail is all that stands after the model's last message. Results that end it carry the turn on; when the user speaks after
+them, a turn of its own begins. Earlier calls tell which session this is.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
+from itertools import takewhile
 from typing import NamedTuple, TypeAlias
 
 from msgspec import Raw
@@ -14,7 +15,7 @@ from tracer_proxy import limits
 from tracer_proxy.genai.anchor import call_anchors, prefix_digests
 from tracer_proxy.genai.asked import Echo
 from tracer_proxy.genai.requests.json_values import Json, json_text, member, parts, text, text_of, value
-from tracer_proxy.genai.requests.said import as_said
+from tracer_proxy.genai.requests.said import as_it_stands
 
 
 class Who(Enum):
@@ -67,15 +68,27 @@ class Echoes(NamedTuple):
 Reader: TypeAlias = Callable[[Raw], Said]
 
 
-def echoes(messages: Sequence[Raw], read: Reader, *, in_runs: bool, has_tools: bool, content_chars: int) -> Echoes:
-    """``in_runs``: one answer of the model may stand as several messages in a row. History only where tools are offered."""
+def echoes(
+    messages: Sequence[Raw],
+    read: Reader,
+    *,
+    has_tools: bool,
+    content_chars: int,
+    in_runs: bool = False,
+    counted: Iterable[tuple[Raw | bytes | memoryview, ...]] | None = None,
+) -> Echoes:
+    """Without tools on offer nothing will be called, and history is left out.
+
+    ``in_runs``: one answer of the model may stand as several messages in a row. ``counted``: the messages as they count for
+    digests, where that is not as they stand.
+    """
     tail, answers = _from_the_end(messages, read, in_runs, has_tools)
-    results = [] if any(said.who is Who.USER for said in tail) else [result for said in tail for result in said.results]
-    del results[limits.ECHOES_MAX :]
+    since_the_user = list(takewhile(lambda said: said.who is not Who.USER, tail))
+    results = [result for said in reversed(since_the_user) for result in said.results][-limits.ECHOES_MAX :]
     places = [answer.begins for answer in answers if answer.calls]
     if has_tools:
         places.append(len(messages))
-    prefixes = prefix_digests(as_said(messages), places) if places else {}
+    prefixes = prefix_digests(as_it_stands(messages) if counted is None else counted, places) if places else {}
     newest = answers.pop(0) if results and answers else _Answer(0, "", [])
     return Echoes(
         _results(results, newest, prefixes, content_chars),
@@ -85,7 +98,7 @@ def echoes(messages: Sequence[Raw], read: Reader, *, in_runs: bool, has_tools: b
 
 
 def _from_the_end(messages: Sequence[Raw], read: Reader, in_runs: bool, with_history: bool) -> tuple[list[Said], list[_Answer]]:
-    """(the tail, answers from the newest back). Without history the newest alone."""
+    """(the tail, the answers before it), both from the newest back; without history the newest answer alone."""
     tail: list[Said] = []
     answers: list[_Answer] = []
     run: list[Said] = []
@@ -106,11 +119,11 @@ def _from_the_end(messages: Sequence[Raw], read: Reader, in_runs: bool, with_his
             tail.append(said)
     if run:
         answers.append(_answer(place, run))
-    return tail[::-1], answers
+    return tail, answers
 
 
 def _answer(begins: int, run: list[Said]) -> _Answer:
-    run = run[::-1]
+    run.reverse()
     return _Answer(begins, "".join(said.text for said in run), [call for said in run for call in said.calls])
 
 

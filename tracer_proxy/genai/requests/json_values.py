@@ -31,13 +31,13 @@ def value(raw: bytes | Raw) -> Json:
 
 
 def members(raw: bytes) -> Members | None:
-    """Of a whole body; ``None`` when it is no object, or nested beyond all reason."""
+    """Of a whole body; ``None`` when it is no object, nested beyond all reason, or holds half a surrogate pair (``\\ud800``)."""
     try:
         return _members.decode(raw)
     except RecursionError:
         return None
     except (msgspec.MsgspecError, UnicodeError):
-        # One member may hold what no type can: a number out of range, half a surrogate pair. The others count all the same.
+        # One member may hold what no type can: a number out of range, broken UTF-8. The others count all the same.
         try:
             return {name: value(held) for name, held in _object.decode(raw).items()}
         except _UNREADABLE:

@@ -32,7 +32,7 @@ def read_chat(endpoint: Endpoint, body: Members, content_chars: int) -> Asked:
     messages = body.get("messages")
     has_tools = bool(body.get("tools") or body.get("functions"))
     conversation = messages if isinstance(messages, list) else []
-    repeated = echoes(conversation, said, in_runs=False, has_tools=has_tools, content_chars=content_chars)
+    repeated = echoes(conversation, said, has_tools=has_tools, content_chars=content_chars)
     return Asked(
         endpoint.api,
         OPERATIONS[endpoint.api],

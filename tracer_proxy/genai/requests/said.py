@@ -5,7 +5,7 @@ message to message, and turn a string into a list of one text block to have a pl
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from msgspec import Raw
@@ -13,7 +13,6 @@ from msgspec import Raw
 _CACHE_CONTROL: Final = re.compile(rb',\s*"cache_control"\s*:\s*\{[^{}]*\}\s*(?=\}\s*\]\s*(?:,\s*"role"\s*:\s*"\w+"\s*)?\}$)')
 """As the last member of the last block, where those clients put it. A quote within a JSON string is escaped, so text that
 speaks of such members never matches."""
-_CACHE_CONTROL_BYTES_MAX: Final = 128
 
 # As the clients' JSON writers have it, without spaces or with one: a long history leaves time for nothing else.
 _MARKED_ENDS: Final = (b'"}}]}', b'"}}],"role":"user"}', b'"}}], "role": "user"}')
@@ -22,26 +21,40 @@ _BLOCK_HEADS: Final = tuple(
     for gap in (b"", b" ")
     for role in (b"user", b"assistant")
 )
-_STRING_HEADS: Final = tuple(head[: head.index(b"[")] + b'"' for head in _BLOCK_HEADS)
-_BLOCK_END: Final = b'"}]}'
-_STRING_END: Final = b'"}'
+_HEADS: Final = tuple((head, head[: head.index(b"[")] + b'"') for head in _BLOCK_HEADS)
+"""(of a message of one block, of one that is a string)."""
+_BLOCK_END: Final = b"}]}"
+_TEXT_END: Final = b'"}]}'
+_QUOTE: Final = ord('"')
+_TAIL_BYTES: Final = 24
+_ENDS_BYTES: Final = 128
+"""Of a message, looked at on either side; all that is compared is shorter."""
+_MARKED_MESSAGES: Final = 4
+"""A client that moves its marks has one near the end of the conversation."""
 
 
-def as_said(messages: Sequence[Raw]) -> list[bytes]:
-    """Not always JSON: good for a digest alone."""
-    return [
-        _as_said(message) if message.startswith(_BLOCK_HEADS) or message.endswith(_MARKED_ENDS) else message
-        for message in map(bytes, messages)
-    ]
+def as_said(messages: Sequence[Raw]) -> Iterable[tuple[Raw | bytes | memoryview, ...]]:
+    """Each message in pieces, which are not always JSON: good for a digest alone."""
+    last = (bytes(memoryview(message)[-_ENDS_BYTES:]) for message in messages[-_MARKED_MESSAGES:])
+    return map(_as_said, messages) if any(end.endswith(_MARKED_ENDS) for end in last) else as_it_stands(messages)
 
 
-def _as_said(message: bytes) -> bytes:
-    if message.endswith(_MARKED_ENDS):
-        marked = _CACHE_CONTROL.search(message, max(0, len(message) - _CACHE_CONTROL_BYTES_MAX))
-        message = message[: marked.start()] + message[marked.end() :] if marked else message
-    if message.endswith(_BLOCK_END):
-        for head, string_head in zip(_BLOCK_HEADS, _STRING_HEADS, strict=True):
-            if message.startswith(head):
+def as_it_stands(messages: Sequence[Raw]) -> Iterable[tuple[Raw]]:
+    return zip(messages, strict=True)
+
+
+def _as_said(raw: Raw) -> tuple[Raw | bytes | memoryview, ...]:
+    message = memoryview(raw)
+    end, closing = len(message) - len(_BLOCK_END), _BLOCK_END
+    tail = bytes(message[-_TAIL_BYTES:])
+    if tail.endswith(_MARKED_ENDS) and (mark := _CACHE_CONTROL.search(ending := bytes(message[-_ENDS_BYTES:]))):
+        end, closing = len(message) - len(ending) + mark.start(), ending[mark.end() :]
+    elif not tail.endswith(_TEXT_END):
+        return (raw,)
+    if closing == _BLOCK_END and message[end - 1] == _QUOTE:
+        head = bytes(message[:_ENDS_BYTES])
+        for block_head, string_head in _HEADS:
+            if head.startswith(block_head):
                 # Several blocks lose what surrounds them just the same, which makes them no other message.
-                return string_head + message[len(head) : -len(_BLOCK_END)] + _STRING_END
-    return message
+                return string_head, message[len(block_head) : end], b"}"
+    return message[:end], closing
