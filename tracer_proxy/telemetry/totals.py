@@ -44,8 +44,12 @@ class Series:
         self.exemplars: dict[int, Exemplar] | None = None
         """The newest for each bucket that has one, by its place in ``values``."""
         self.text = b""
-        """What the exposition has made of it; a change empties both texts."""
+        """What the exposition has made of it, as the next one."""
         self.text_with_exemplars = b""
+
+    def changed(self) -> None:
+        """To be called after each change: the texts are no longer true."""
+        self.text = self.text_with_exemplars = b""
 
 
 class Totals:
@@ -158,7 +162,7 @@ class Totals:
             family[labels] = Series([value])
         elif series.values[0] != value:
             series.values[0] = value
-            series.text = b""
+            series.changed()
 
     def _add(self, metric: Metric, labels: Labels, changes: Changes) -> Series | None:
         """The series, or ``None`` when there was no room for it."""
@@ -168,7 +172,7 @@ class Totals:
             return None
         for place, number in changes:
             series.values[place] += number
-        series.text = series.text_with_exemplars = b""
+        series.changed()
         return series
 
     def _new_series(self, metric: Metric, labels: Labels) -> Series | None:
@@ -195,6 +199,7 @@ class Totals:
                 return
             self._exemplar_count += 1
         series.exemplars[place] = exemplar
+        series.changed()
 
     def dump(self) -> Dump:
         """Without gauges, for a worker tells a new control how things stand, and without exemplars, for new ones come."""
