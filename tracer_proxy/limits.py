@@ -356,9 +356,13 @@ DEMO_STOP_S = 3.0
 
 # JSON-RPC: MCP and A2A.
 RPC_REQUEST_BYTES_MAX = 4 * MiB
-"""A larger request is read by its headers alone, and gets no ``_meta``."""
-RPC_ARGUMENTS_BYTES_MAX = 256 * KiB
-"""Larger arguments have no digest: they would hold the worker up for milliseconds, and no model writes them."""
+"""A larger request is read by its headers alone."""
+RPC_BATCH_BYTES_MAX = 64 * KiB
+"""A larger batch is not read: MCP did away with batches, and a million small items would hold the worker up."""
+RPC_ARGUMENTS_BYTES_MAX = 64 * KiB
+"""Larger arguments have no digest: they would hold the worker up for more than a millisecond, and models do not write them."""
+RPC_META_BODY_BYTES_MAX = 1 * MiB
+"""A larger request gets no trace context in its ``_meta``."""
 RPC_ANSWER_BYTES_MAX = 4 * MiB
 """Of an answer in one piece, and of all that is kept of a stream; after decompression."""
 RPC_EVENT_BYTES_MAX = 1 * MiB
@@ -400,3 +404,5 @@ assert TRACE_AGE_S_MAX <= STITCH_MEMORY_S
 assert MCP_CALL_S_MAX <= STITCH_MEMORY_S
 assert COLOR_REFRESH_S < STITCH_MEMORY_S
 assert STITCH_RIVALS_MAX >= 2
+
+assert max(RPC_BATCH_BYTES_MAX, RPC_ARGUMENTS_BYTES_MAX, RPC_META_BODY_BYTES_MAX) <= RPC_REQUEST_BYTES_MAX

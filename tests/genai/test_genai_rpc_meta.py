@@ -11,7 +11,7 @@ from rpc_traffic import everything
 
 from tracer_proxy.genai.rpc_meta import with_trace_meta
 from tracer_proxy.genai.rpc_requests import read_rpc_request
-from tracer_proxy.limits import RPC_MEMBERS_MAX, RPC_REQUEST_BYTES_MAX
+from tracer_proxy.limits import RPC_MEMBERS_MAX, RPC_META_BODY_BYTES_MAX
 
 OURS = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 KEYS = ("traceparent", "tracestate", "baggage")
@@ -92,7 +92,7 @@ def test_a_value_that_no_json_text_can_hold_is_left_out() -> None:
         pytest.param(HEAD + b',"params":{"_meta":{"traceparent":"a","traceparent":"a"}}}', id="traceparent twice"),
         pytest.param(HEAD + b',"a":1,"a":12}', id="a number that begins with another"),
         pytest.param(HEAD + b',"params":' + b'{"a":' * 5000 + b"1" + b"}" * 5001, id="too deep"),
-        pytest.param(HEAD + b',"x":"' + b"x" * RPC_REQUEST_BYTES_MAX + b'"}', id="too large"),
+        pytest.param(HEAD + b',"x":"' + b"x" * RPC_META_BODY_BYTES_MAX + b'"}', id="too large"),
         pytest.param(HEAD + b"," + b",".join(b'"%d":1' % n for n in range(RPC_MEMBERS_MAX)) + b"}", id="too many members"),
     ],
 )

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Raw
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 ABSENT: Final = Raw(b"")
 NOT_JSON: Final = (msgspec.MsgspecError, RecursionError, UnicodeError)
@@ -17,10 +18,9 @@ NOT_JSON: Final = (msgspec.MsgspecError, RecursionError, UnicodeError)
 
 _NULL = b"null"
 _text = msgspec.json.Decoder(str).decode
-_items = msgspec.json.Decoder(list[Raw]).decode
 
 
-def loosely(decode: Callable[[bytes], T], json: bytes, otherwise: T) -> T:
+def loosely(decode: Callable[[bytes], T], json: bytes, otherwise: U) -> T | U:
     """``json`` as ``decode`` has it, or ``otherwise``."""
     try:
         return decode(json)
@@ -42,11 +42,16 @@ def scalar(value: Raw, chars_max: int) -> str:
     return text(value, chars_max)
 
 
-def items(array: bytes) -> list[Raw]:
-    """The items of an array; none of anything else."""
-    return loosely(_items, array, [])
+def one_or_batch(
+    decode_batch: Callable[[bytes], list[T]], decode: Callable[[bytes], T], json: bytes, bytes_max: int
+) -> list[T]:
+    """What ``json`` holds: one thing or an array of them; nothing of what is no JSON or a batch of over ``bytes_max`` bytes."""
+    if json.lstrip(b" \t\r\n")[:1] == b"[":
+        return loosely(decode_batch, json, []) if len(json) <= bytes_max else []
+    one = loosely(decode, json, None)
+    return [] if one is None else [one]
 
 
 def is_given(value: Raw) -> bool:
     """Whether the member is there and not ``null``."""
-    return bytes(value) not in (b"", _NULL)
+    return memoryview(value) not in (b"", _NULL)  # a view, as ``bytes`` of a Raw is a copy

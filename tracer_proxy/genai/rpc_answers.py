@@ -7,9 +7,15 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct
 
-from tracer_proxy.genai.loose_json import ABSENT, is_given, items, loosely, scalar, text
+from tracer_proxy.genai.loose_json import ABSENT, is_given, loosely, one_or_batch, scalar, text
 from tracer_proxy.genai.rpc import RpcAnswered
-from tracer_proxy.limits import RPC_ANSWER_BYTES_MAX, RPC_EVENT_BYTES_MAX, RPC_MESSAGE_CHARS_MAX, RPC_TEXT_CHARS_MAX
+from tracer_proxy.limits import (
+    RPC_ANSWER_BYTES_MAX,
+    RPC_BATCH_BYTES_MAX,
+    RPC_EVENT_BYTES_MAX,
+    RPC_MESSAGE_CHARS_MAX,
+    RPC_TEXT_CHARS_MAX,
+)
 
 _CHARS: Final = RPC_TEXT_CHARS_MAX
 _NO_CODE: Final = "_OTHER"
@@ -56,10 +62,11 @@ class _A2aResult(Struct, rename="camel"):
     status: Raw = ABSENT
 
 
+_batch = msgspec.json.Decoder(list[_Answer]).decode
 _answer = msgspec.json.Decoder(_Answer).decode
 _error = msgspec.json.Decoder(_Error).decode
 _mcp_result = msgspec.json.Decoder(_McpResult).decode
-_mcp_content = msgspec.json.Decoder(_McpContent).decode
+_mcp_content = msgspec.json.Decoder(list[_McpContent]).decode
 _a2a_result = msgspec.json.Decoder(_A2aResult).decode
 _a2a_status = msgspec.json.Decoder(_A2aStatus).decode
 
@@ -113,7 +120,9 @@ class RpcAnswerReader:
             return
         if self._is_stream:
             for event in self._events(data):
-                self._read(event)
+                answer = loosely(_answer, event, None) if event else None
+                if answer is not None:
+                    self._read(answer)
         elif self._bytes + len(data) > RPC_ANSWER_BYTES_MAX:
             self.gave_up = "too_large"
             self._body.clear()
@@ -126,7 +135,7 @@ class RpcAnswerReader:
         if self._body:
             body = b"".join(self._body)
             self._body.clear()
-            for answer in items(body) if body.lstrip(b" \t\r\n")[:1] == b"[" else [body]:
+            for answer in one_or_batch(_batch, _answer, body, RPC_BATCH_BYTES_MAX):
                 self._read(answer)
         if not self._found and not self._session_id:
             return None
@@ -143,9 +152,8 @@ class RpcAnswerReader:
             content=_tool_result(self._mcp, self._content_chars) if self._content_chars else None,
         )
 
-    def _read(self, message: bytes) -> None:
-        answer = loosely(_answer, message, None)
-        if answer is None or is_given(answer.method):
+    def _read(self, answer: _Answer) -> None:
+        if is_given(answer.method):
             return
         # An error that is no object is somebody else's, such as OAuth's {"error": "invalid_token"} of a 401.
         error = loosely(_error, answer.error, None)
@@ -178,7 +186,7 @@ def _cut(value: Raw, chars: int) -> str:
 
 def _tool_result(result: _McpResult, chars: int) -> str | None:
     """The texts of the result; its structured content, as JSON, where there are none."""
-    parts = [loosely(_mcp_content, part, _McpContent()) for part in items(result.content)]
+    parts = loosely(_mcp_content, result.content, [])
     texts = [_cut(part.text, chars) for part in parts if text(part.type, _CHARS) == "text"]
     if texts:
         return "\n".join(texts)[:chars]

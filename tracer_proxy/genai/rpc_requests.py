@@ -16,9 +16,15 @@ from tracer_proxy.context.baggage import checked
 from tracer_proxy.context.names import BAGGAGE, TRACEPARENT, TRACESTATE
 from tracer_proxy.context.trace import extract
 from tracer_proxy.genai.anchor import arguments_digest
-from tracer_proxy.genai.loose_json import ABSENT, is_given, items, loosely, scalar, text
+from tracer_proxy.genai.loose_json import ABSENT, is_given, loosely, one_or_batch, scalar, text
 from tracer_proxy.genai.rpc import RpcAsked
-from tracer_proxy.limits import BAGGAGE_BYTES_MAX, RPC_ARGUMENTS_BYTES_MAX, RPC_REQUEST_BYTES_MAX, RPC_TEXT_CHARS_MAX
+from tracer_proxy.limits import (
+    BAGGAGE_BYTES_MAX,
+    RPC_ARGUMENTS_BYTES_MAX,
+    RPC_BATCH_BYTES_MAX,
+    RPC_REQUEST_BYTES_MAX,
+    RPC_TEXT_CHARS_MAX,
+)
 
 _MCP_METHOD, _MCP_NAME, _MCP_SESSION_ID = b"mcp-method", b"mcp-name", b"mcp-session-id"
 _MCP_PROTOCOL_VERSION, _A2A_VERSION = b"mcp-protocol-version", b"a2a-version"
@@ -67,6 +73,7 @@ class _A2aParams(Struct, rename="camel"):
     message: Raw = ABSENT
 
 
+_batch = msgspec.json.Decoder(list[_Call]).decode
 _call = msgspec.json.Decoder(_Call).decode
 _meta = msgspec.json.Decoder(_Meta).decode
 _mcp_params = msgspec.json.Decoder(_McpParams).decode
@@ -93,12 +100,8 @@ def read_rpc_request(protocol: str, headers: Mapping[bytes, bytes], body: bytes,
 def _first_call(body: bytes) -> _Call | None:
     if not body or len(body) > RPC_REQUEST_BYTES_MAX:
         return None
-    candidates = items(body) if body.lstrip(b" \t\r\n")[:1] == b"[" else [body]
-    for candidate in candidates:
-        call = loosely(_call, candidate, None)
-        if call is not None and text(call.method, _CHARS):
-            return call
-    return None
+    calls = one_or_batch(_batch, _call, body, RPC_BATCH_BYTES_MAX)
+    return next((call for call in calls if text(call.method, _CHARS)), None)
 
 
 def _mcp_from_body(call: _Call, headers: Mapping[bytes, bytes], content_chars: int) -> RpcAsked:
@@ -199,7 +202,7 @@ def _unwrapped(name: bytes) -> str:
 
 
 def _digest(arguments: Raw) -> bytes:
-    if len(bytes(arguments)) > RPC_ARGUMENTS_BYTES_MAX:
+    if len(memoryview(arguments)) > RPC_ARGUMENTS_BYTES_MAX:
         return b""
     return arguments_digest(bytes(arguments) if is_given(arguments) else b"")
 
