@@ -295,6 +295,22 @@ DEMO_START_S = 30.0
 DEMO_REQUEST_S = 10.0
 DEMO_STOP_S = 3.0
 
+# JSON-RPC: MCP and A2A.
+RPC_REQUEST_BYTES_MAX = 4 * MiB
+"""A larger request is read by its headers alone, and gets no ``_meta``."""
+RPC_ARGUMENTS_BYTES_MAX = 256 * KiB
+"""Larger arguments have no digest: they would hold the worker up for milliseconds, and no model writes them."""
+RPC_ANSWER_BYTES_MAX = 4 * MiB
+"""Of an answer in one piece, and of all that is kept of a stream; after decompression."""
+RPC_EVENT_BYTES_MAX = 1 * MiB
+"""A longer event of a stream is skipped."""
+RPC_MEMBERS_MAX = 1000
+"""Members of an object into which trace context is written; MCP's have a handful."""
+RPC_TEXT_CHARS_MAX = 512
+"""Of a method, a name or an id; a longer one counts as missing, as what is cut could be taken for another."""
+RPC_MESSAGE_CHARS_MAX = 512
+"""Kept of an error's message."""
+
 assert WRITE_BUFFER_LOW_BYTES < WRITE_BUFFER_HIGH_BYTES
 assert EJECTION_COOLDOWN_S <= EJECTION_COOLDOWN_MAX_S
 assert CLOCK_TICK_S <= HEALTH_LOOK_S < PROBE_INTERVAL_S
@@ -319,3 +335,5 @@ assert EXPORT_BATCH_SPANS < EXPORT_QUEUE_SPANS_MAX
 assert EXPORT_BATCH_BYTES < EXPORT_QUEUE_BYTES_MAX
 assert EXPORT_BACKOFF_S <= EXPORT_BACKOFF_MAX_S < EXPORT_AGE_S_MAX
 assert MOCK_JOURNAL_REQUEST_BYTES_MAX <= MOCK_JOURNAL_BYTES_MAX
+assert RPC_EVENT_BYTES_MAX <= RPC_ANSWER_BYTES_MAX
+assert RPC_ARGUMENTS_BYTES_MAX <= RPC_REQUEST_BYTES_MAX

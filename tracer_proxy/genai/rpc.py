@@ -28,6 +28,10 @@ class RpcAsked(Struct, frozen=True, array_like=True):
     baggage: bytes
     content: dict[str, Any] | None = None
     """A call's arguments, only when content is captured."""
+    tenant: str = ""
+    """A2A's, where it is set."""
+    call_id: str = ""
+    """The model's id of the call, from a client that says it in ``params._meta``."""
 
 
 class RpcAnswered(Struct, frozen=True, array_like=True):
