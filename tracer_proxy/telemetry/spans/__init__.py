@@ -7,6 +7,7 @@
     urls       URLs without secrets
     status     which spans failed, and of what
     llm        a call of a model
+    rpc        an MCP or A2A exchange
     content    captured text, redacted and as JSON
 
 Enters: a record. Leaves: spans. Never: an SDK's object, a header, a secret of a query, a raw path as a name.

@@ -18,6 +18,7 @@ from tracer_proxy.telemetry.spans.llm import (
     response_attributes,
 )
 from tracer_proxy.telemetry.spans.names import PROFILES, Profile
+from tracer_proxy.telemetry.spans.rpc import add_rpc
 from tracer_proxy.telemetry.spans.status import SIDES, client_error, is_client_gone, server_error
 from tracer_proxy.telemetry.spans.urls import cut
 
@@ -49,11 +50,14 @@ def spans_of(record: Record, options: SpanOptions) -> list[SpanData]:
     redaction = Redaction(options.redact, options.text_chars_max)
     common = _common(record)
     answered = _answered_attempt(record.attempts)
-    spans = [_server(record, common)]
+    server = _server(record, common)
+    add_rpc(server, record, redaction)
+    spans = [server]
     for number, attempt in enumerate(record.attempts):
         span = _client(record, attempt, number, common)
         if attempt is answered:
             _add_llm(span, record, attempt, profile, redaction, options)
+            add_rpc(span, record, redaction)
         spans.append(span)
     spans += [_tool(record, run, common, profile, redaction) for run in record.tools]
     return spans
