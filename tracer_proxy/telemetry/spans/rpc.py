@@ -27,7 +27,8 @@ def add_rpc(span: SpanData, record: Record, redaction: Redaction) -> None:
     for name, value in found.items():
         if span.kind is Kind.CLIENT or name not in _ONCE:
             span.attributes[name] = cut(value) if isinstance(value, str) and name not in _ONCE else value
-    span.attributes["network.transport"] = "tcp" if span.kind is Kind.SERVER or "server.port" in span.attributes else "unix"
+    peer = "client.address" if span.kind is Kind.SERVER else "server.port"
+    span.attributes["network.transport"] = "tcp" if peer in span.attributes else "unix"
     if error := rpc_error(answered):
         span.is_error = True
         span.attributes[ERROR_TYPE] = cut(error[0])
