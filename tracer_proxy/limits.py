@@ -224,6 +224,32 @@ CAPTURE_BYTES = 8 * KiB
 """Default of ``tracing.capture_limit``."""
 CAPTURE_BYTES_MAX = 256 * KiB
 EXPORT_TIMEOUT_S = 10.0
+ATTRIBUTE_CHARS_MAX = 4096
+"""Of one attribute that is not captured content, such as a query or a user agent."""
+SPAN_NAME_CHARS_MAX = 256
+EXPORT_QUEUE_SPANS_MAX = 8192
+"""Spans of records that wait for export in control; those of further records are dropped and counted."""
+EXPORT_QUEUE_BYTES_MAX = 64 * MiB
+"""The same in bytes, which counts when content is captured."""
+EXPORT_BATCH_SPANS = 128
+"""Encoding holds control's one lock for about 0.1 ms a span."""
+EXPORT_BATCH_BYTES = 4 * MiB
+EXPORT_DELAY_S = 1.0
+"""How long a record waits for more to fill a batch."""
+EXPORT_ATTEMPTS_MAX = 8
+EXPORT_AGE_S_MAX = 60.0
+"""A batch that nobody has taken by then, or after so many attempts, is dropped and counted."""
+EXPORT_BACKOFF_S = 0.25
+"""Before a batch is sent again; doubled with each further attempt."""
+EXPORT_BACKOFF_MAX_S = 10.0
+EXPORT_CLOSE_S = 3.0
+"""How long control goes on exporting when it ends."""
+CONSOLE_WAIT_S = 1.0
+"""How long the console waits for the root of a trace before it shows what there is."""
+CONSOLE_SPANS_MAX = 2_000
+"""That wait."""
+UDP_PACKET_BYTES_MAX = 65_000
+"""What a Jaeger agent takes at once."""
 
 # Requests to models.
 TAIL_MESSAGES_MAX = 256
@@ -394,6 +420,9 @@ assert max(POOL_CONNECTIONS_MAX, POOL_PENDING_MAX, POOL_REQUESTS_MAX) <= EXCHANG
 assert RETRY_BACKOFF_S <= RETRY_BACKOFF_MAX_S
 assert 1 <= RETRY_ATTEMPTS <= RETRY_ATTEMPTS_MAX
 assert SERIES_VANISHED_MAX < SERIES_MAX
+assert EXPORT_BATCH_SPANS < EXPORT_QUEUE_SPANS_MAX
+assert EXPORT_BATCH_BYTES < EXPORT_QUEUE_BYTES_MAX
+assert EXPORT_BACKOFF_S <= EXPORT_BACKOFF_MAX_S < EXPORT_AGE_S_MAX
 assert MOCK_JOURNAL_REQUEST_BYTES_MAX <= MOCK_JOURNAL_BYTES_MAX
 assert ANSWER_EVENT_BYTES_MAX <= ANSWER_READ_BYTES_MAX <= ANSWER_DECODED_READ_BYTES_MAX <= ANSWER_DECODED_BYTES_MAX
 
