@@ -23,8 +23,8 @@ _CACHE_CREATION = {
 }
 
 
-def line_of(record: Record, *, profile: str = "v1.41") -> Line:
-    """What is not known is left out. Times are seconds with microseconds; texts are cut at ``LOG_VALUE_CHARS_MAX``."""
+def line_of(record: Record, *, profile: str = "v1.41", text_chars_max: int = LOG_VALUE_CHARS_MAX) -> Line:
+    """What is not known is left out. Times are seconds with microseconds; longer texts are cut."""
     failed = error_type(record)
     told: Mapping[str, Value | None] = {
         "time": time_of(record.began),
@@ -42,7 +42,7 @@ def line_of(record: Record, *, profile: str = "v1.41") -> Line:
         **_rpc(record),
         **_own(record),
     }
-    return {name: _cut(value) for name, value in told.items() if value is not None and value not in ("", [])}
+    return {name: _cut(value, text_chars_max) for name, value in told.items() if value is not None and value not in ("", [])}
 
 
 def error_type(record: Record) -> str:
@@ -189,9 +189,9 @@ def _own(record: Record) -> dict[str, Value | None]:
     return {f"tracer_proxy.{name}": value for name, value in told.items()}
 
 
-def _cut(value: Value) -> Value:
+def _cut(value: Value, chars_max: int) -> Value:
     if isinstance(value, str):
-        return value if len(value) <= LOG_VALUE_CHARS_MAX else value[: LOG_VALUE_CHARS_MAX - 1] + "…"
+        return value if len(value) <= chars_max else value[: chars_max - 1] + "…"
     if isinstance(value, list):
-        return [str(_cut(each)) for each in value]
+        return [str(_cut(each, chars_max)) for each in value]
     return value
