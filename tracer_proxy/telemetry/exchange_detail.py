@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tracer_proxy.limits import LOG_VALUE_CHARS_MAX
 from tracer_proxy.telemetry.exchange_log import endpoint_of, line_of, seconds, time_of
 from tracer_proxy.telemetry.record import Attempt, Link, Record, ToolRun
 from tracer_proxy.telemetry.redaction import redacted_query
@@ -15,7 +16,7 @@ def detail_of(record: Record, *, profile: str = "v1.41") -> dict[str, Any]:
         "start_s": record.began,
         "is_stream": record.is_stream,
         "events": record.events,
-        "target": path + mark + redacted_query(query),
+        "target": (path + mark + redacted_query(query))[:LOG_VALUE_CHARS_MAX],
         "attempts": [_attempt(each) for each in record.attempts],
         "tools": [_tool(each) for each in record.tools],
         "links": [_link(each) for each in record.links],

@@ -51,6 +51,9 @@ class Admin:
         for listener in listeners:
             await web.SockSite(self._runner, listener).start()
 
+    async def stop(self) -> None:
+        await self._runner.cleanup()
+
     @web.middleware
     async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         admin = self._control.in_force.config.admin
