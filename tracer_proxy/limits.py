@@ -323,6 +323,39 @@ COLOR_REFRESH_S = 60.0
 COLORS_WRITTEN_MAX = 4096
 """Traces and sessions of which a worker knows that it has written them."""
 
+# The log of exchanges and the live view.
+LOG_VALUE_CHARS_MAX = 1024
+"""Of one text in a line of the log; the rest is cut off."""
+LOG_QUEUE_BYTES_MAX = 4 * MiB
+"""Lines that wait to be written; beyond it they are left out and counted."""
+LOG_FLUSH_S = 0.05
+"""How long lines are collected before they are written together."""
+LOG_LOOK_S = 1.0
+"""How often a log that is written to is looked at, for it may have been moved away."""
+LOG_STALL_S = 1.0
+"""How long a pipe that takes no more is waited for before lines are left out."""
+LOG_CLOSE_S = 2.0
+"""What the lines that wait get at the end."""
+LIVE_RECORDS_MAX = 1000
+"""Exchanges that ``/api/exchanges`` remembers."""
+LIVE_SHOWN = 100
+"""Of these, how many it shows unless asked for more."""
+LIVE_STREAMS_MAX = 16
+LIVE_PENDING_MAX = 1000
+"""Exchanges that wait for one slow reader of ``/api/exchanges/stream``; beyond it they are left out, and it is told."""
+LIVE_WRITE_EXCHANGES = 50
+"""What is made ready for a reader at once, so that the admin port goes on answering."""
+LIVE_KEEPALIVE_S = 10.0
+LIVE_STALL_S = 30.0
+"""A reader that takes nothing for so long is gone."""
+TAIL_LINE_BYTES_MAX = 1 * MiB
+"""Of an event that ``tracer-proxy tail`` reads."""
+TAIL_LAST = 10
+TAIL_RETRY_S = 1.0
+TAIL_CONNECT_S = 5.0
+TAIL_SILENCE_S = 35.0
+"""A stream that says nothing for so long, no keep-alive either, has broken off."""
+
 # Config.
 CONFIG_BYTES_MAX = 1 * MiB
 CONFIG_NODES_MAX = 100_000
@@ -423,6 +456,10 @@ assert SERIES_VANISHED_MAX < SERIES_MAX
 assert EXPORT_BATCH_SPANS < EXPORT_QUEUE_SPANS_MAX
 assert EXPORT_BATCH_BYTES < EXPORT_QUEUE_BYTES_MAX
 assert EXPORT_BACKOFF_S <= EXPORT_BACKOFF_MAX_S < EXPORT_AGE_S_MAX
+
+assert LIVE_SHOWN <= LIVE_RECORDS_MAX
+assert TAIL_LAST <= LIVE_RECORDS_MAX
+assert 3 * LIVE_KEEPALIVE_S < TAIL_SILENCE_S
 assert MOCK_JOURNAL_REQUEST_BYTES_MAX <= MOCK_JOURNAL_BYTES_MAX
 assert ANSWER_EVENT_BYTES_MAX <= ANSWER_READ_BYTES_MAX <= ANSWER_DECODED_READ_BYTES_MAX <= ANSWER_DECODED_BYTES_MAX
 

@@ -11,6 +11,7 @@ _COMMANDS = {
     "run": "Run the proxy, and the mocks if the config has some.",
     "check": "Check a config file and show everything that is wrong with it.",
     "explain": "Say where one request would go, and why.",
+    "tail": "Show exchanges as they happen, or one trace as a tree.",
     "demo": "Show the whole loop offline: two agents, a canary, a mock LLM.",
     "mock": "Run a stand-in on its own.",
     "schema": "Print the JSON Schema of the config file, for editors.",

@@ -28,6 +28,8 @@ from tracer_proxy.control import messages
 from tracer_proxy.control.admin import Admin
 from tracer_proxy.control.config_in_force import InForce, fingerprints
 from tracer_proxy.control.events import Events
+from tracer_proxy.control.exchange_log import ExchangeLog
+from tracer_proxy.control.live import Live
 from tracer_proxy.control.readiness import Readiness
 from tracer_proxy.control.state import LastReload, State
 from tracer_proxy.control.supervisor import Birth
@@ -66,6 +68,8 @@ class Control:
     def __init__(self, birth: Birth) -> None:
         self._birth = birth
         self.events = Events()
+        self.live = Live()
+        self.log = ExchangeLog(self.events)
         self.state = State.from_bytes(birth.state) if birth.state else State(started=time.monotonic())
         self.totals = _totals(self.state)
         self.workers = Workers(birth.token, self.events, self)
@@ -99,6 +103,7 @@ class Control:
         await self._stop.wait()
         if self._draining_told is not None:
             await self._draining_told
+        await self.log.close()
         self.events.write("stopped", exchanges=self.totals.sum(catalogue.EXCHANGES))
         return 0
 
@@ -136,6 +141,7 @@ class Control:
         loop.add_reader(self._birth.link, self._on_message)
         await self.workers.listen(self._birth.workers)
         self._warn()
+        self._configure_log()
         self._send(self.in_force)
         self._tell_supervisor()
         self._keep()
@@ -235,6 +241,7 @@ class Control:
         self._send(new)
         self.in_force = new
         self._warn()
+        self._configure_log()
         self._tell_supervisor()
         if not await self.workers.loaded(0):
             self.events.write("reload_slow", "warning", "A worker has not taken the new config yet; it will when it can.")
@@ -248,6 +255,9 @@ class Control:
         servers = [endpoint.server for pool in load.table.pools.values() for endpoint in pool.endpoints]
         self.totals.config_has(lanes, endpoints, [route.http_route for route in load.table.routes], servers)
         self.workers.send(load)
+
+    def _configure_log(self) -> None:
+        self.log.configure(self.in_force.config.log.exchanges, self.in_force.config.tracing.profile)
 
     def _warn(self) -> None:
         loaded = self.in_force.loaded
@@ -311,6 +321,7 @@ class Control:
             spawn(self._reload_on_signal(), "reload")
         if "draining" in message and not self.draining:
             self.draining = True
+            self.live.end()
             self._draining_told = begin(self._say_draining(), "drain")
 
     def _count_restarts(self, processes: list[dict[str, Any]]) -> None:
@@ -321,6 +332,7 @@ class Control:
             self.state.restarts[role] = restarts
 
     async def _reload_on_signal(self) -> None:
+        self.log.reopen()
         outcome = await self.reload()
         if not outcome.changed and not outcome.problems:
             self.events.write("reloaded", message="The config file holds what is in force already.", config=outcome.version)
@@ -350,6 +362,10 @@ class Control:
     def recorded(self, number: int, records: Sequence[Record]) -> None:
         for record in records:
             record.worker = number
+    def recorded(self, record: Record) -> None:
+        """An exchange that a worker has ended."""
+        self.live.take(record)
+        self.log.take(record)
 
     def lost(self, number: int) -> None:
         self.totals.forget(str(number))

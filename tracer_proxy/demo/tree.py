@@ -6,9 +6,7 @@ from dataclasses import dataclass, field
 from tracer_proxy.demo.caller import PATH
 from tracer_proxy.demo.evidence import Ask, Evidence, LlmCall, ToolRun, Turn, Visit
 from tracer_proxy.demo.split import Lane
-
-_SHORT = "└─ ", "   "
-_LONG = "├─ ", "│  "
+from tracer_proxy.telemetry.branches import branches
 
 
 @dataclass(slots=True)
@@ -49,12 +47,10 @@ def grow(evidence: Evidence, turn: Turn, lanes: Sequence[Lane]) -> Node:
     return root
 
 
-def lines(node: Node, first: str = "", rest: str = "") -> Iterator[Line]:
+def lines(root: Node) -> Iterator[Line]:
     """Top to bottom."""
-    yield Line(first, node.who, node.what, node.span_id)
-    for below in node.below:
-        branch, trunk = _SHORT if below is node.below[-1] else _LONG
-        yield from lines(below, rest + branch, rest + trunk)
+    for drawing, node in branches(root, lambda node: node.below):
+        yield Line(drawing, node.who, node.what, node.span_id)
 
 
 def _steps(visit: Visit, calls: Iterator[LlmCall]) -> Iterator[Node]:

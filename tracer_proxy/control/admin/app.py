@@ -11,6 +11,7 @@ from tracer_proxy import __version__
 from tracer_proxy.config.choices import hint
 from tracer_proxy.config.shown import shown
 from tracer_proxy.control.admin import views
+from tracer_proxy.control.admin.exchanges import Exchanges
 from tracer_proxy.control.admin.guard import Handler, refused, why_not
 from tracer_proxy.control.question import Question, WrongQuestion
 from tracer_proxy.control.weights import WrongWeights, checked
@@ -36,6 +37,9 @@ class Admin:
         app.router.add_get("/api/routes", self._routes)
         app.router.add_get("/api/pools", self._pools)
         app.router.add_get("/api/config", self._config)
+        exchanges = Exchanges(control.live, lambda: control.in_force.config.tracing.profile)
+        app.router.add_get("/api/exchanges", exchanges.recent)
+        app.router.add_get("/api/exchanges/stream", exchanges.stream, allow_head=False)
         app.router.add_post("/api/explain", self._explain)
         app.router.add_post("/api/reload", self._reload)
         app.router.add_post("/api/drain", self._drain)
@@ -46,6 +50,9 @@ class Admin:
         await self._runner.setup()
         for listener in listeners:
             await web.SockSite(self._runner, listener).start()
+
+    async def stop(self) -> None:
+        await self._runner.cleanup()
 
     @web.middleware
     async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
