@@ -1,0 +1,33 @@
+"""Ids of tool calls, from unique ones to those that collide in every conversation."""
+
+import secrets
+from collections.abc import Sequence
+from enum import StrEnum
+
+
+class IdStyle(StrEnum):
+    RANDOM = "random"
+    """As OpenAI and Anthropic make them."""
+    COUNTING = "counting"
+    """``call_0``, ``call_1``: counted anew in every answer, as bridges make them up."""
+    FUNCTIONS = "functions"
+    """``functions.NAME:N``: counted over the conversation, as Kimi-K2 does."""
+    TOOLNAME = "toolname"
+    """The tool's name alone."""
+    NONE = "none"
+    """No id at all, which only Gemini allows."""
+
+
+def call_ids(style: IdStyle, tools: Sequence[str], called_before: int, prefix: str) -> list[str]:
+    """For the calls of one answer; ``called_before`` are the conversation's calls so far, ``prefix`` is the provider's."""
+    match style:
+        case IdStyle.RANDOM:
+            return [f"{prefix}{secrets.token_hex(12)}" for _ in tools]
+        case IdStyle.COUNTING:
+            return [f"call_{place}" for place in range(len(tools))]
+        case IdStyle.FUNCTIONS:
+            return [f"functions.{tool}:{called_before + place}" for place, tool in enumerate(tools)]
+        case IdStyle.TOOLNAME:
+            return list(tools)
+        case IdStyle.NONE:
+            return [""] * len(tools)
