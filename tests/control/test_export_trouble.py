@@ -12,10 +12,11 @@ from span_cases import record
 
 from tracer_proxy import limits
 from tracer_proxy.config.tracing import Tracing
-from tracer_proxy.control.export import DROP_REASONS, Exporting, complaint
+from tracer_proxy.control.export import Exporting, complaint
 from tracer_proxy.control.export import exporting as module
 from tracer_proxy.control.export.collector import NotTaken
 from tracer_proxy.control.export.sinks import sink_of
+from tracer_proxy.telemetry.catalogue import SpanLoss
 
 NOBODY = "http://127.0.0.1:9"
 """The discard port, where nobody listens."""
@@ -250,4 +251,4 @@ async def test_thrift_without_its_package_says_how_to_get_it(monkeypatch: pytest
 
 
 def test_all_reasons_are_there_from_the_start() -> None:
-    assert Exporting(Told().say).dropped == dict.fromkeys(DROP_REASONS, 0)
+    assert Exporting(Told().say).dropped == dict.fromkeys(map(str, SpanLoss), 0)

@@ -26,12 +26,58 @@ FAMILIES = {
     ("gemini", b"/v1/models/g:batchEmbedContents"): ("requests",),
 }
 KEYS = st.sampled_from(
-    "role content type text id name arguments input output call_id tool_calls function custom tool_call_id tool_use_id parts "
-    "functionCall functionResponse response args source image_url url data function_call summary thought metadata format".split()
+    [
+        "role",
+        "content",
+        "type",
+        "text",
+        "id",
+        "name",
+        "arguments",
+        "input",
+        "output",
+        "call_id",
+        "tool_calls",
+        "function",
+        "custom",
+        "tool_call_id",
+        "tool_use_id",
+        "parts",
+        "functionCall",
+        "functionResponse",
+        "response",
+        "args",
+        "source",
+        "image_url",
+        "url",
+        "data",
+        "function_call",
+        "summary",
+        "thought",
+        "metadata",
+        "format",
+    ]
 )
 WORDS = st.sampled_from(
-    "assistant user tool model system text tool_use tool_result function_call function_call_output reasoning image "
-    "input_image custom_tool_call thinking item_reference data:image/png;base64,AA==".split()
+    [
+        "assistant",
+        "user",
+        "tool",
+        "model",
+        "system",
+        "text",
+        "tool_use",
+        "tool_result",
+        "function_call",
+        "function_call_output",
+        "reasoning",
+        "image",
+        "input_image",
+        "custom_tool_call",
+        "thinking",
+        "item_reference",
+        "data:image/png;base64,AA==",
+    ]
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text() | WORDS,

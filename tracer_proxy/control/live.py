@@ -54,14 +54,17 @@ class Watcher:
         self._ended = False
         self._changed = asyncio.Event()
 
-    def take(self, record: Record) -> None:
+    def take(self, record: Record) -> bool:
+        """False if it had to be left out."""
         if not self._wanted.takes(record):
-            return
-        if len(self._pending) < LIVE_PENDING_MAX:
+            return True
+        has_room = len(self._pending) < LIVE_PENDING_MAX
+        if has_room:
             self._pending.append(record)
         else:
             self._lost += 1
         self._changed.set()
+        return has_room
 
     def end(self) -> None:
         self._ended = True
@@ -91,12 +94,14 @@ class Live:
         self._recent: deque[Record] = deque(maxlen=LIVE_RECORDS_MAX)
         self._watchers: set[Watcher] = set()
         self._ended = False
+        self.dropped = 0
+        """Records that somebody who watches was too slow for."""
 
     def take(self, record: Record) -> None:
         record = _without_content(record)
         self._recent.append(record)
         for watcher in self._watchers:
-            watcher.take(record)
+            self.dropped += not watcher.take(record)
 
     def recent(self, wanted: Filter, limit: int) -> list[Record]:
         """Newest first."""

@@ -28,9 +28,8 @@ from tracer_proxy.control import messages
 from tracer_proxy.control.admin import Admin
 from tracer_proxy.control.config_in_force import InForce, fingerprints
 from tracer_proxy.control.events import Events
-from tracer_proxy.control.exchange_log import ExchangeLog
-from tracer_proxy.control.live import Live
 from tracer_proxy.control.readiness import Readiness
+from tracer_proxy.control.recorded import Recorded
 from tracer_proxy.control.state import LastReload, State
 from tracer_proxy.control.supervisor import Birth
 from tracer_proxy.control.watch import changes, fingerprint
@@ -38,7 +37,7 @@ from tracer_proxy.control.weights import Weights
 from tracer_proxy.control.workers import Workers
 from tracer_proxy.dataplane.tasks import begin, spawn
 from tracer_proxy.errors import ConfigError
-from tracer_proxy.limits import ASK_S, CONTROL_ALIVE_S, KEEP_PAUSE_RATIO
+from tracer_proxy.limits import ASK_S, CONTROL_ALIVE_S, EXPORT_CLOSE_S, KEEP_PAUSE_RATIO
 from tracer_proxy.telemetry import catalogue
 from tracer_proxy.telemetry.deltas import Delta
 from tracer_proxy.telemetry.record import Record
@@ -68,11 +67,10 @@ class Control:
     def __init__(self, birth: Birth) -> None:
         self._birth = birth
         self.events = Events()
-        self.live = Live()
-        self.log = ExchangeLog(self.events)
         self.state = State.from_bytes(birth.state) if birth.state else State(started=time.monotonic())
         self.totals = _totals(self.state)
         self.workers = Workers(birth.token, self.events, self)
+        self.records = Recorded(self.events, self.workers)
         self.draining = False
         self.processes: list[dict[str, Any]] = []
         self.addresses: dict[str, list[str]] = birth.opened.addresses if birth.opened else {}
@@ -103,7 +101,7 @@ class Control:
         await self._stop.wait()
         if self._draining_told is not None:
             await self._draining_told
-        await self.log.close()
+        await self.records.close(EXPORT_CLOSE_S)
         self.events.write("stopped", exchanges=self.totals.sum(catalogue.EXCHANGES))
         return 0
 
@@ -141,7 +139,7 @@ class Control:
         loop.add_reader(self._birth.link, self._on_message)
         await self.workers.listen(self._birth.workers)
         self._warn()
-        self._configure_log()
+        self.records.configure(self.in_force.config)
         self._send(self.in_force)
         self._tell_supervisor()
         self._keep()
@@ -241,7 +239,7 @@ class Control:
         self._send(new)
         self.in_force = new
         self._warn()
-        self._configure_log()
+        self.records.configure(new.config)
         self._tell_supervisor()
         if not await self.workers.loaded(0):
             self.events.write("reload_slow", "warning", "A worker has not taken the new config yet; it will when it can.")
@@ -255,9 +253,6 @@ class Control:
         servers = [endpoint.server for pool in load.table.pools.values() for endpoint in pool.endpoints]
         self.totals.config_has(lanes, endpoints, [route.http_route for route in load.table.routes], servers)
         self.workers.send(load)
-
-    def _configure_log(self) -> None:
-        self.log.configure(self.in_force.config.log.exchanges, self.in_force.config.tracing.profile)
 
     def _warn(self) -> None:
         loaded = self.in_force.loaded
@@ -321,7 +316,7 @@ class Control:
             spawn(self._reload_on_signal(), "reload")
         if "draining" in message and not self.draining:
             self.draining = True
-            self.live.end()
+            self.records.live.end()
             self._draining_told = begin(self._say_draining(), "drain")
 
     def _count_restarts(self, processes: list[dict[str, Any]]) -> None:
@@ -332,7 +327,7 @@ class Control:
             self.state.restarts[role] = restarts
 
     async def _reload_on_signal(self) -> None:
-        self.log.reopen()
+        self.records.reopen()
         outcome = await self.reload()
         if not outcome.changed and not outcome.problems:
             self.events.write("reloaded", message="The config file holds what is in force already.", config=outcome.version)
@@ -360,12 +355,7 @@ class Control:
             self._keep()
 
     def recorded(self, number: int, records: Sequence[Record]) -> None:
-        for record in records:
-            record.worker = number
-    def recorded(self, record: Record) -> None:
-        """An exchange that a worker has ended."""
-        self.live.take(record)
-        self.log.take(record)
+        self.records.take(number, records)
 
     def lost(self, number: int) -> None:
         self.totals.forget(str(number))
@@ -377,6 +367,7 @@ class Control:
     def set_gauges(self) -> None:
         """What is shown in metrics and not counted."""
         totals, reload = self.totals, self.state.reload
+        self.records.count(totals)
         totals.set(catalogue.READY, self.readiness().is_ready)
         totals.set(catalogue.BUILD, 1, __version__, platform.python_version())
         totals.set(catalogue.CONFIG, 1, self.in_force.version)

@@ -62,11 +62,11 @@ class Workers:
         for link in self.links:
             self.greet(link)
 
-    def want(self, *, live: bool) -> None:
+    def want_all(self, wanted: bool) -> None:
         """Whether all records are to be sent, for somebody looks on; those too that call later are told."""
-        self._live = live
+        self._live = wanted
         for link in self.links:
-            link.send(frame(FrameKind.WANT, live))
+            link.send(frame(FrameKind.WANT, wanted))
 
     def greet(self, link: "WorkerLink") -> None:
         if self._live:

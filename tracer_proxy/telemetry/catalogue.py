@@ -99,8 +99,19 @@ class SpanLoss(StrEnum):
     """Why a span did not leave."""
 
     QUEUE_FULL = "queue_full"
-    EXPORT_FAILED = "export_failed"
-    SHUTDOWN = "shutdown"
+    """More waited than may wait."""
+    REFUSED = "refused"
+    """The collector refused them for good."""
+    GAVE_UP = "gave_up"
+    """It could not be reached for too long."""
+    REJECTED = "rejected"
+    """It took the batch and said that it did not keep them."""
+    CLOSING = "closing"
+    """The proxy ended before they were sent."""
+    NO_EXPORTER = "no_exporter"
+    """The exporter was switched off meanwhile, or does not work at all."""
+    BUG = "bug"
+    """No spans could be made of the record."""
 
 
 @dataclass(frozen=True, slots=True)

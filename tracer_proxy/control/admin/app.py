@@ -37,7 +37,7 @@ class Admin:
         app.router.add_get("/api/routes", self._routes)
         app.router.add_get("/api/pools", self._pools)
         app.router.add_get("/api/config", self._config)
-        exchanges = Exchanges(control.live, lambda: control.in_force.config.tracing.profile)
+        exchanges = Exchanges(control.records.live, lambda: control.in_force.config.tracing.profile)
         app.router.add_get("/api/exchanges", exchanges.recent)
         app.router.add_get("/api/exchanges/stream", exchanges.stream, allow_head=False)
         app.router.add_post("/api/explain", self._explain)

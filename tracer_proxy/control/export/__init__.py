@@ -13,7 +13,7 @@ Enters: records and the config's ``tracing``. Leaves: spans, and numbers of them
 offers a record.
 """
 
-from tracer_proxy.control.export.exporting import DROP_REASONS, Exporting
+from tracer_proxy.control.export.exporting import Exporting
 from tracer_proxy.control.export.sinks import complaint
 
-__all__ = ["DROP_REASONS", "Exporting", "complaint"]
+__all__ = ["Exporting", "complaint"]

@@ -31,20 +31,11 @@ from tracer_proxy.limits import (
     EXPORT_QUEUE_SPANS_MAX,
     KiB,
 )
+from tracer_proxy.telemetry.catalogue import SpanLoss
 from tracer_proxy.telemetry.record import Record
 from tracer_proxy.telemetry.selection import is_exported
 from tracer_proxy.telemetry.spans import SpanData, SpanOptions, span_count, spans_of
 
-DROP_REASONS = ("queue_full", "refused", "gave_up", "rejected", "closing", "no_exporter", "bug")
-"""
-queue_full     more waited than ``limits`` allows
-refused        the collector refused the batch for good
-gave_up        it could not be reached for too long
-rejected       it took the batch and said that it did not keep so many
-closing        the proxy ended before they were sent
-no_exporter    the exporter was switched off meanwhile, or does not work at all
-bug            no spans could be made of the record
-"""
 RECORD_BYTES = KiB
 """What a record counts for when its size is not told."""
 
@@ -73,7 +64,7 @@ class Exporting:
         """Spans."""
         self.failures = 0
         """Batches that were not taken, each time that one was not."""
-        self.dropped = dict.fromkeys(DROP_REASONS, 0)
+        self.dropped = dict.fromkeys(map(str, SpanLoss), 0)
         """Spans, by reason."""
         self._changed = threading.Condition()
         """Guards all that follows."""
