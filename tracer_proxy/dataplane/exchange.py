@@ -17,20 +17,18 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from tracer_proxy.context.trace import TraceContext, external_id, extract, new_trace, ratio_sampled, sampling_hint
-from tracer_proxy.dataplane import departure, tracing
+from tracer_proxy.dataplane import accounts, departure, tracing
 from tracer_proxy.dataplane.attempts import Attempts
 from tracer_proxy.dataplane.plan import Plan
-from tracer_proxy.dataplane.recording import record_of
 from tracer_proxy.dataplane.respond import error_response
 from tracer_proxy.dataplane.tunnel import Tunnel
 from tracer_proxy.errors import Kind, ProxyError
-from tracer_proxy.limits import CLIENT_LOOK_S, INTERIM_RESPONSES_MAX, SHOWN_PATH_BYTES_MAX
+from tracer_proxy.limits import CLIENT_LOOK_S, HELD_BODIES_BYTES_MAX, INTERIM_RESPONSES_MAX, SHOWN_PATH_BYTES_MAX
 from tracer_proxy.routing.decision import decide
 from tracer_proxy.routing.route import Route, Timeouts
 from tracer_proxy.routing.table import Inbound
 from tracer_proxy.stitching.turn import Joined
 from tracer_proxy.telemetry.catalogue import Shed
-from tracer_proxy.telemetry.deltas import NO_COLOR
 from tracer_proxy.telemetry.record import Link, ToolRun
 from tracer_proxy.wire.bodies import BodyReader, ChunkedBody, LengthBody, Reframed, UntilCloseBody, end_of_chunks, too_large
 from tracer_proxy.wire.request import IDEMPOTENT
@@ -287,7 +285,7 @@ class Exchange(Attempts):
             if self._looks_ahead:
                 self._outbox += framed
                 assert self.witness is not None
-                if self.request_done or self.witness.has_enough:
+                if self.request_done or self.witness.has_enough or self.worker.held_bytes > HELD_BODIES_BYTES_MAX:
                     self._looked_ahead()
                 else:
                     self._look_ahead()
@@ -445,7 +443,7 @@ class Exchange(Attempts):
         assert self.endpoint is not None
         self._answer_begins(answer)
         self.is_stream = True
-        self._count(answer.status)
+        accounts.count(self, answer.status)
         self.worker.meters.worker.tunnels_opened += 1
         self.lane.pool.succeeded(self.endpoint, self.answer_s, self.worker.clock.now)
         Tunnel.between(downstream, upstream, decision.route.timeouts.tunnel, self._tunnel_closed)
@@ -458,13 +456,13 @@ class Exchange(Attempts):
         self._release_endpoint()
         near, far = tunnel.ends
         self.received_bytes, self.sent_bytes, self.pieces = near.passed_bytes, far.passed_bytes, far.pieces
-        self._record(101, None)
+        accounts.record(self, 101, None)
 
     def _answer_in_place(self) -> None:
         """RFC 9110 7.6.2: with Max-Forwards at 0 the request ends here."""
         status = 204 if self.head.method == b"OPTIONS" else 405
-        self._count(status)
-        self._record(status, None)
+        accounts.count(self, status)
+        accounts.record(self, status, None)
         self.downstream.transport.write(departure.last_hop_response(self.head, self.trace_id))
         self.downstream.exchange_done(keep=False, request_done=self.request_done)
 
@@ -476,40 +474,11 @@ class Exchange(Attempts):
         surplus = body is not None and body.reader.rest
         # An upstream that was not sent the whole body would take the next request for the rest of it.
         self._end_attempt(answer, is_clean=answer.persistent and self.request_done and not self._upstream_deaf and not surplus)
-        self._count(answer.status)
-        self._record(answer.status, None)
+        accounts.count(self, answer.status)
+        accounts.record(self, answer.status, None)
         if self._held_bytes:
             self._forget_outbox()
         self.downstream.exchange_done(keep=self._client_stays, request_done=self.request_done)
-
-    def _count(self, status: int) -> None:
-        """Once for each exchange, with what the client got or what ended it."""
-        meters, decision = self.worker.meters, self.decision
-        lane = meters.unrouted if decision is None else decision.lane.meter
-        color = meters.color(decision.color) if decision is not None and decision.color else NO_COLOR
-        seconds = monotonic() - self.began
-        lane.exchange_done(status, seconds, self.first_byte_s, color, self.received_bytes, self.sent_bytes)
-
-    def _record(self, status: int, error: ProxyError | None) -> None:
-        """``status`` is what the client got, or would have got."""
-        route, downstream, worker = self.plan.route, self.downstream, self.worker
-        meter = worker.meters.unrouted_http if route is None else route.http_meter
-        seconds = monotonic() - self.began
-        kind, traced = error.kind if error is not None else "", self.trace_id if self.sampled else b""
-        is_https, head = downstream.scheme == b"https", self.head
-        meter.done(head.method, status, kind, is_https, head.version_1_1, seconds, traced, self.server_span_id)
-        if self.is_stream and status != 101:
-            worker.meters.worker.streams_open -= 1
-        records, witness = worker.records, self.witness
-        failed = error is not None or status >= 500 or bool(self.past_attempts)
-        if records.is_on and records.wants(self, seconds, failed=failed):
-            record = record_of(self, status, error, self.began + seconds)
-            if witness is None:
-                records.put(record)
-            else:
-                witness.conclude(record)
-        elif witness is not None:
-            witness.conclude(None)
 
     # Back-pressure: whoever is full stops the other side from being read.
 
@@ -540,10 +509,10 @@ class Exchange(Attempts):
 
     def fail(self, error: ProxyError) -> None:
         """Answers with the error, or breaks off an answer that has begun."""
-        self.worker.failed(error, self._details())
+        self.worker.failed(error, accounts.details(self))
         self._let_go(error)
-        self._count(error.status)
-        self._record(error.status if self._answer is None else self._answer.status, error)
+        accounts.count(self, error.status)
+        accounts.record(self, error.status if self._answer is None else self._answer.status, error)
         downstream = self.downstream
         if self._answer is not None:
             endless = self._answer.length in (None, UNTIL_CLOSE)
@@ -555,18 +524,6 @@ class Exchange(Attempts):
         with_body = self.head.method != b"HEAD"
         downstream.transport.write(error_response(error, self.trace_id, api, with_body=with_body, keep=keep))
         downstream.exchange_done(keep=keep, request_done=self.request_done)
-
-    def _details(self) -> dict[str, str]:
-        details = {"trace_id": self.trace_id.decode()}
-        if self.decision is not None:
-            details |= {"route": self.decision.route.name, "lane": self.decision.lane.name}
-            if self.lane is not self.decision.lane:
-                details["failover_pool"] = self.lane.pool.name
-        if self.endpoint is not None:
-            details["endpoint"] = str(self.endpoint)
-        if self.attempts > 1:
-            details["attempts"] = str(self.attempts)
-        return details
 
     def expired(self) -> None:
         """A limit of the route has passed. Whoever holds things up is to blame."""
@@ -598,10 +555,10 @@ class Exchange(Attempts):
     def client_gone(self) -> None:
         """The upstream is closed at once: nobody waits for what it would still generate."""
         gone = ProxyError(Kind.CLIENT_GONE, "The client closed the connection.")
-        self.worker.failed(gone, self._details())
+        self.worker.failed(gone, accounts.details(self))
         self._let_go(gone)
-        self._count(gone.status)
-        self._record(gone.status if self._answer is None else self._answer.status, gone)
+        accounts.count(self, gone.status)
+        accounts.record(self, gone.status if self._answer is None else self._answer.status, gone)
 
     def upstream_ended(self) -> None:
         """The upstream has closed its side in good order: that completes a body which says so."""

@@ -12,7 +12,7 @@ from tracer_proxy.context.baggage import with_color
 from tracer_proxy.context.color import inbound_color
 from tracer_proxy.context.names import BAGGAGE, TRACE_FIELDS, X_TRAFFIC_COLOR
 from tracer_proxy.context.session_headers import session_of
-from tracer_proxy.dataplane.witness import reading_of
+from tracer_proxy.dataplane.reading import reading_of
 from tracer_proxy.errors import Kind
 from tracer_proxy.limits import LENGTH_DIGITS_MAX
 from tracer_proxy.routing.decision import Decision

@@ -1,0 +1,55 @@
+"""What is left of an exchange when it has ended: counts, a record if anybody wants one, and what the log says of a failure."""
+
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from tracer_proxy.dataplane.recording import record_of
+from tracer_proxy.errors import ProxyError
+from tracer_proxy.telemetry.deltas import NO_COLOR
+
+if TYPE_CHECKING:
+    from tracer_proxy.dataplane.exchange import Exchange
+
+
+def count(exchange: "Exchange", status: int) -> None:
+    """Once for each exchange, with what the client got or what ended it."""
+    meters, decision = exchange.worker.meters, exchange.decision
+    lane = meters.unrouted if decision is None else decision.lane.meter
+    color = meters.color(decision.color) if decision is not None and decision.color else NO_COLOR
+    seconds = monotonic() - exchange.began
+    lane.exchange_done(status, seconds, exchange.first_byte_s, color, exchange.received_bytes, exchange.sent_bytes)
+
+
+def record(exchange: "Exchange", status: int, error: ProxyError | None) -> None:
+    """Once for each exchange, with its last byte. ``status`` is what the client got, or would have got."""
+    worker, head, route = exchange.worker, exchange.head, exchange.plan.route
+    seconds = monotonic() - exchange.began
+    meter = worker.meters.unrouted_http if route is None else route.http_meter
+    kind, traced = error.kind if error is not None else "", exchange.trace_id if exchange.sampled else b""
+    is_https = exchange.downstream.scheme == b"https"
+    meter.done(head.method, status, kind, is_https, head.version_1_1, seconds, traced, exchange.server_span_id)
+    if exchange.is_stream and status != 101:
+        worker.meters.worker.streams_open -= 1
+    records, witness = worker.records, exchange.witness
+    failed = error is not None or status >= 500 or bool(exchange.past_attempts)
+    wanted = records.is_on and records.wants(exchange, seconds, failed=failed)
+    made = record_of(exchange, status, error, exchange.began + seconds) if wanted else None
+    if witness is not None:
+        witness.conclude(made)
+    elif made is not None:
+        records.put(made)
+
+
+def details(exchange: "Exchange") -> dict[str, str]:
+    """Which exchange it was, as far as that was known."""
+    told = {"trace_id": exchange.trace_id.decode()}
+    decision = exchange.decision
+    if decision is not None:
+        told |= {"route": decision.route.name, "lane": decision.lane.name}
+        if exchange.lane is not decision.lane:
+            told["failover_pool"] = exchange.lane.pool.name
+    if exchange.endpoint is not None:
+        told["endpoint"] = str(exchange.endpoint)
+    if exchange.attempts > 1:
+        told["attempts"] = str(exchange.attempts)
+    return told
