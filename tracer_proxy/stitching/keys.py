@@ -1,0 +1,69 @@
+"""The keys of a memory: keyed digests, so that nobody reads an id, a name or a credential out of it.
+
+Parts of fixed length come first and at most one of any length last, and each kind has a letter of its own: two different things
+never have the same key.
+"""
+
+from hashlib import blake2b
+from typing import NamedTuple
+
+
+class Scope(NamedTuple):
+    """Whose ids these are: the same id from another listener or with another credential is another id."""
+
+    listener: bytes
+    credential: bytes
+    """As the client sent it: ``authorization``, ``x-api-key``, ``api-key`` or ``x-goog-api-key``. Never kept."""
+    session: str = ""
+    """What the client calls its session, where a header says it."""
+
+
+class Keys:
+    """Each returns 16 bytes. ``secret`` is the same in every process that shares the memory; at most 64 bytes."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+
+    def digest(self, *parts: bytes) -> bytes:
+        return blake2b(b"".join(parts), digest_size=16, key=self._secret).digest()
+
+    def scope(self, scope: Scope) -> bytes:
+        return self.digest(b"s%d:" % len(scope.listener), scope.listener, scope.credential)
+
+    def listener(self, listener: bytes) -> bytes:
+        return self.digest(b"l", listener)
+
+    def witness(self, anchor: bytes, session: bytes) -> bytes:
+        """What an id that is not unique counts with: all that was said before, and the session if it has a name."""
+        return self.digest(b"w", anchor.ljust(16, b"\0"), session)
+
+    def call(self, scope: bytes, call_id: bytes, witness: bytes = b"") -> bytes:
+        return self.digest(b"W" if witness else b"c", scope, witness, call_id)
+
+    def tool_run(self, trace_id: bytes, call: bytes) -> bytes:
+        """Of the call under that key: the same for whoever hands its result back."""
+        return self.digest(b"x", trace_id, call)
+
+    def response(self, scope: bytes, response_id: str) -> bytes:
+        return self.digest(b"r", scope, response_id.encode(errors="replace"))
+
+    def conversation(self, scope: bytes, conversation_id: str) -> bytes:
+        return self.digest(b"v", scope, conversation_id.encode(errors="replace"))
+
+    def session(self, scope: bytes, session: bytes) -> bytes:
+        return self.digest(b"n", scope, session)
+
+    def returned(self, tool_run: bytes) -> bytes:
+        return self.digest(b"d", tool_run)
+
+    def pending(self, listener: bytes, arguments_digest: bytes, tool_end: bytes) -> bytes:
+        return self.digest(b"p", listener, arguments_digest, tool_end)
+
+    def run(self, owner: bytes, run: bytes) -> bytes:
+        return self.digest(b"u", owner, run)
+
+    def trace_color(self, trace_id: bytes) -> bytes:
+        return self.digest(b"t", trace_id)
+
+    def session_color(self, scope: bytes, session: bytes) -> bytes:
+        return self.digest(b"o", scope, session)

@@ -1,0 +1,75 @@
+"""Calls that a model has handed out and whose results have not come back: what a tool server's exchange is joined to.
+
+The agent calls the server by the tool's own name, often without the prefix that the model knew, and with an id of its own. What
+is left is the name's end and the arguments, in the same listener.
+"""
+
+import re
+
+from tracer_proxy.genai.rpc import RpcAsked
+from tracer_proxy.limits import MCP_CALL_S_MAX, STITCH_TOOL_BYTES_MAX
+from tracer_proxy.stitching.keys import Keys
+from tracer_proxy.stitching.memory import ANYBODY, Memory, Remembered
+from tracer_proxy.stitching.turn import Counts, Joined, first_of_a_trace, step_after
+from tracer_proxy.telemetry.record import Link
+
+_separators = re.compile(rb"[^0-9A-Za-z]")
+_END_BYTES = 2
+"""Of a tool's name, which both sides have and which therefore may stand in the key."""
+
+
+class PendingCalls:
+    def __init__(self, memory: Memory, keys: Keys, counts: Counts) -> None:
+        self._memory = memory
+        self._keys = keys
+        self._counts = counts
+
+    def remember(self, entry: Remembered, run: bytes, listener: bytes, tool: bytes, arguments_digest: bytes) -> None:
+        """``entry`` is the answer's; ``run`` has 16 bytes, the first eight of them the id of the tool's span to be."""
+        name = _plain(tool)
+        call = entry._replace(span_id=run[:8].hex().encode(), holder=run, tool=name[-STITCH_TOOL_BYTES_MAX:])
+        self._memory.put(self._key(listener, name, arguments_digest), call, lambda other: self._is_over(other, entry.at))
+
+    def settle(self, run: bytes, entry: Remembered, now: float) -> None:
+        """The call's result has come back."""
+        self._memory.put(self._keys.returned(run), entry._replace(at=now, holder=ANYBODY, is_shared=False))
+
+    def has_returned(self, run: bytes, now: float) -> bool:
+        return bool(self._memory.get(self._keys.returned(run), now))
+
+    def join(self, rpc: RpcAsked, listener: bytes, now: float) -> Joined | None:
+        """The run of the tool that a ``tools/call`` is; ``None`` if no model is known to have asked for it.
+
+        If two calls fit, or may fit, there are only links to them.
+        """
+        if rpc.method != "tools/call" or not rpc.tool:
+            return None
+        name = _plain(rpc.tool.encode(errors="replace"))
+        found = self._memory.get(self._key(listener, name, rpc.arguments_digest), now)
+        fitting = [entry for entry in found if _is_called(entry.tool, name) and self._is_open(entry, now)]
+        if not fitting:
+            return None
+        if len(fitting) > 1 or fitting[0].is_shared:
+            self._counts.misses["ambiguous"] += 1
+            return first_of_a_trace(links=[Link(entry.trace_id, entry.span_id, "ambiguous") for entry in fitting])
+        self._counts.joins["mcp_call"] += 1
+        return step_after(fitting[0], "mcp_call", "")._replace(parent_id=fitting[0].span_id)
+
+    def _key(self, listener: bytes, name: bytes, arguments_digest: bytes) -> bytes:
+        return self._keys.pending(self._keys.listener(listener), arguments_digest, name[-_END_BYTES:])
+
+    def _is_open(self, entry: Remembered, now: float) -> bool:
+        return now - entry.at <= MCP_CALL_S_MAX and not self.has_returned(entry.holder, now)
+
+    def _is_over(self, entry: Remembered, now: float) -> bool:
+        # One that was shared may have had a rival that is no longer kept: that one may still be open.
+        return now - entry.at > MCP_CALL_S_MAX or (not entry.is_shared and self.has_returned(entry.holder, now))
+
+
+def _plain(name: bytes) -> bytes:
+    """Hosts replace what a model's tool names may not hold, such as a dot."""
+    return _separators.sub(b"_", name)
+
+
+def _is_called(handed_out: bytes, name: bytes) -> bool:
+    return handed_out == name[-STITCH_TOOL_BYTES_MAX:] or handed_out.endswith(b"_" + name)
