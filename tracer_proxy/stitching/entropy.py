@@ -5,6 +5,7 @@ it as well. A wrong "yes" could join two conversations, so whatever looks like a
 """
 
 import re
+from functools import partial
 from math import log2
 
 from tracer_proxy.limits import UNIQUE_ID_BITS_MIN, UNIQUE_ID_BYTES_MAX
@@ -14,13 +15,8 @@ _tokens = re.compile(r"[0-9A-Za-z]+").findall
 _TOKEN_CHARS_MIN = 8
 """Shorter ones are words with a version more often than they are random."""
 _KINDS = str.maketrans("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", "0" * 10 + "a" * 26 + "A" * 26)
-_ALPHABETS = (
-    (re.compile("[0-9a-f]+|[0-9A-F]+").fullmatch, 16, 0.2),
-    (re.compile("[0-9a-z]+|[0-9A-Z]+").fullmatch, 36, 0.2),
-    (re.compile("[0-9A-Za-z]+").fullmatch, 62, 0.4),
-)
-"""How many characters there are to draw from, and how often digit, small and capital letter take turns at least, for each
-character: chance does it with 0.47, 0.40 and 0.66, words in one another's humps with up to 0.35."""
+_ALPHABETS = ((re.compile("[0-9a-f]+|[0-9A-F]+").fullmatch, 16), (re.compile("[0-9a-z]+|[0-9A-Z]+").fullmatch, 36))
+_without_words = partial(re.compile("[A-Z]?[a-z]{2,}").sub, "")
 
 
 def is_unique(call_id: str, tool: str = "") -> bool:
@@ -42,18 +38,17 @@ def is_unique(call_id: str, tool: str = "") -> bool:
 def _random_bits(token: str) -> float:
     """How much chance ``token`` shows; 0 if it could be a word, a number, or characters in a row."""
     chars = len(token)
-    if chars < _TOKEN_CHARS_MIN or len(set(token)) * 2 < min(chars, 20) or not _has_both(token) or _in_a_row(token) * 2 > chars:
+    if chars < _TOKEN_CHARS_MIN or len(set(token)) * 2 < min(chars, 20) or _in_a_row(token) * 2 > chars:
         return 0.0
     kinds = token.translate(_KINDS)
-    turns = sum(map(str.__ne__, kinds, kinds[1:]))
-    for match, characters, turns_min in _ALPHABETS:
+    # Digits, small and capital letters take turns: by chance at 40 to 66 of 100 characters.
+    if sum(map(str.__ne__, kinds, kinds[1:])) * 5 < chars:
+        return 0.0
+    for match, characters in _ALPHABETS:
         if match(token):
-            return chars * log2(characters) if turns >= turns_min * chars else 0.0
-    return 0.0
-
-
-def _has_both(token: str) -> bool:
-    return not token.isalpha() and not token.isdecimal()
+            return chars * log2(characters)
+    # By chance 60 of 100 characters are in nothing like a word; of words written in one, none.
+    return chars * log2(62) if len(_without_words(token)) * 3 >= chars else 0.0
 
 
 def _in_a_row(token: str) -> int:

@@ -1,0 +1,98 @@
+"""A tool server's exchange is joined to the call that a model handed out, if there is only one."""
+
+import pytest
+from stitching_cases import NOW, SCOPE, UNIQUE, UNIQUE_TOO, Agent, anchored, answered, asked, call, echo, stitcher, tools_call
+
+from tracer_proxy.genai.rpc import RpcAsked
+from tracer_proxy.limits import MCP_CALL_S_MAX
+
+LISTENER = SCOPE.listener
+
+
+@pytest.mark.parametrize("handed_out", ["search", "mcp__web__search", "web.search", "web-search", "x" * 80 + "__search"])
+def test_a_tools_call_hangs_under_the_run_that_is_told_when_the_result_comes(handed_out: str) -> None:
+    agent = Agent(stitcher())
+    _, turn = agent.ask(asked(), answered(call(UNIQUE, handed_out)), color=b"blue")
+    joined = agent.proxy.pending.join(tools_call(arguments='{ "q":1 }'), LISTENER, NOW + 1)
+    assert joined is not None
+    assert (joined.method, joined.trace_id, joined.root_id, joined.color) == ("mcp_call", turn.trace_id, turn.root_id, b"blue")
+    result = agent.proxy.join(asked(echo(UNIQUE)), SCOPE, NOW + 2)
+    assert [run.span_id for run in result.tools] == [joined.parent_id]
+    assert agent.proxy.counts.joins["mcp_call"] == 1
+
+
+def test_a_call_known_by_its_anchor_alone_is_found_too() -> None:
+    agent = Agent(stitcher())
+    (anchor,) = anchored("said", ("search", '{"q": 1}'))
+    agent.ask(asked(), answered(call("call_0", anchor=anchor)))
+    joined = agent.proxy.pending.join(tools_call(), LISTENER, NOW)
+    assert joined is not None
+    assert [run.span_id for run in agent.proxy.join(asked(echo("call_0", anchor)), SCOPE, NOW).tools] == [joined.parent_id]
+
+
+@pytest.mark.parametrize("same_trace", [True, False])
+def test_two_calls_alike_are_linked_and_joined_to_neither(same_trace: bool) -> None:
+    agent = Agent(stitcher())
+    if same_trace:
+        agent.ask(asked(), answered(call(UNIQUE), call(UNIQUE_TOO)))
+    else:
+        agent.ask(asked(), answered(call(UNIQUE)))
+        agent.ask(asked(), answered(call(UNIQUE_TOO)))
+    joined = agent.proxy.pending.join(tools_call(), LISTENER, NOW)
+    assert joined is not None
+    assert (joined.method, joined.trace_id) == ("new", b"")
+    assert [link.reason for link in joined.links] == ["ambiguous"] * 2
+    assert len({link.span_id for link in joined.links}) == 2
+    assert agent.proxy.counts.misses == {"ambiguous": 1}
+
+
+def test_the_third_of_three_calls_alike_is_as_ambiguous_when_the_others_have_returned() -> None:
+    agent = Agent(stitcher())
+    ids = [UNIQUE, UNIQUE_TOO, "call_5KdW2zQx8LmP0vRt3YbHc7Nf"]
+    agent.ask(asked(), answered(*map(call, ids)))
+    agent.proxy.join(asked(echo(ids[1]), echo(ids[2])), SCOPE, NOW)
+    joined = agent.proxy.pending.join(tools_call(), LISTENER, NOW)
+    assert joined is None or not joined.trace_id
+
+
+def test_a_call_that_has_returned_is_no_rival_of_the_next_one_like_it() -> None:
+    agent = Agent(stitcher())
+    _, turn = agent.ask(asked(), answered(call(UNIQUE)))
+    agent.ask(asked(echo(UNIQUE)), answered(call(UNIQUE_TOO)))
+    joined = agent.proxy.pending.join(tools_call(), LISTENER, NOW)
+    assert joined is not None
+    assert joined.trace_id == turn.trace_id
+    assert [run.span_id for run in agent.proxy.join(asked(echo(UNIQUE_TOO)), SCOPE, NOW).tools] == [joined.parent_id]
+    assert agent.proxy.pending.join(tools_call(), LISTENER, NOW) is None
+
+
+def test_a_call_that_nobody_made_for_long_is_no_rival_either() -> None:
+    agent = Agent(stitcher())
+    agent.ask(asked(), answered(call(UNIQUE)), NOW)
+    later = NOW + MCP_CALL_S_MAX + 1
+    assert agent.proxy.pending.join(tools_call(), LISTENER, later) is None
+    _, turn = agent.ask(asked(), answered(call(UNIQUE_TOO)), later)
+    joined = agent.proxy.pending.join(tools_call(), LISTENER, later)
+    assert joined is not None
+    assert joined.trace_id == turn.trace_id
+
+
+@pytest.mark.parametrize(
+    ("rpc", "listener"),
+    [
+        (tools_call(tool="research"), LISTENER),
+        (tools_call(tool="arch"), LISTENER),
+        (tools_call(arguments='{"q": 2}'), LISTENER),
+        (tools_call(), b"another"),
+    ],
+)
+def test_another_tool_other_arguments_or_another_listener_are_not_it(rpc: RpcAsked, listener: bytes) -> None:
+    agent = Agent(stitcher())
+    agent.ask(asked(), answered(call(UNIQUE)))
+    assert agent.proxy.pending.join(rpc, listener, NOW) is None
+
+
+def test_other_methods_are_nobodys_call() -> None:
+    agent = Agent(stitcher())
+    agent.ask(asked(), answered(call(UNIQUE)))
+    assert agent.proxy.pending.join(tools_call(method="tools/list"), LISTENER, NOW) is None
