@@ -193,10 +193,22 @@ LANE_ANSWERS_MAX = 128
 """Pairs of colour and status counted apart for one lane; further ones count under the status ``other``."""
 METERS_RETIRED_MAX = 1000
 """Meters kept after a reload took their lane or endpoint away: exchanges under way still count there."""
-SERIES_MAX = 20_000
-"""Series in the totals (a histogram is one): a thousand routes with two lanes, in every status they see."""
-SERIES_VANISHED_MAX = 2_000
+SERIES_MAX = 40_000
+"""Counters and histograms in the totals: a thousand routes with two lanes and their own endpoints, in every status they see."""
+SERIES_VANISHED_MAX = 4_000
 """Of these, series whose lane or endpoint is no longer in the config; beyond it those that vanished first go."""
+HTTP_SERIES_MAX = 128
+"""Combinations of method, status and error counted apart for one route or server; further ones count as ``other``."""
+GEN_AI_SERIES_MAX = 512
+"""Combinations of models, server and error counted apart in one worker's life; further ones count as ``other``."""
+MODELS_COUNTED_MAX = 64
+"""Models that are labels of their own in one worker's life, and as many codes of errors; further ones count as ``other``."""
+LABEL_CHARS_MAX = 128
+"""A longer name of a model counts as ``other``."""
+TOKENS_COUNTED_MAX = 2**53
+"""What an answer may say of its tokens: beyond it a float is no longer exact."""
+EXEMPLARS_MAX = 20_000
+"""In the totals: one for each bucket that has one."""
 
 # Config.
 CONFIG_BYTES_MAX = 1 * MiB
@@ -275,4 +287,5 @@ assert max(POOL_CONNECTIONS_MAX, POOL_PENDING_MAX, POOL_REQUESTS_MAX) <= EXCHANG
 assert RETRY_BACKOFF_S <= RETRY_BACKOFF_MAX_S
 assert 1 <= RETRY_ATTEMPTS <= RETRY_ATTEMPTS_MAX
 assert SERIES_VANISHED_MAX < SERIES_MAX
+assert MODELS_COUNTED_MAX <= GEN_AI_SERIES_MAX <= SERIES_MAX
 assert MOCK_JOURNAL_REQUEST_BYTES_MAX <= MOCK_JOURNAL_BYTES_MAX

@@ -3,15 +3,16 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse
-from telemetry_cases import everything_counted, meters, reported
+from telemetry_cases import AT, TRACE_ID, everything_counted, fill_conventions, meters, reported
 
 from tracer_proxy.telemetry import catalogue
 from tracer_proxy.telemetry.catalogue import BUCKETS_S, METRICS, Metric, Type
 from tracer_proxy.telemetry.exposition import exposition
+from tracer_proxy.telemetry.meters import Standing
 from tracer_proxy.telemetry.totals import Totals
 
 OPENMETRICS = "application/openmetrics-text"
@@ -92,6 +93,7 @@ def test_plain_text_otherwise(accept: str) -> None:
 
 
 @given(st.text(), st.text())
+@example("100%", "%d %(x)s\0")
 def test_any_name_is_escaped(route: str, lane: str) -> None:
     """Names of the config come from its author, but no quote or newline of theirs may make a line of its own."""
     source = meters(lanes=[(route, lane)])
@@ -100,18 +102,65 @@ def test_any_name_is_escaped(route: str, lane: str) -> None:
     assert value(text, "tracer_proxy_lane_fallbacks_total", route=route, lane=lane) == 1
 
 
+_CHANGES = ("lane", "endpoint", "conventions", "reload", "forget", "control", "scrape", "scrape openmetrics")
+
+
+@given(st.lists(st.sampled_from(_CHANGES), max_size=20))
+def test_every_change_is_shown(changes: list[str]) -> None:
+    """Texts are kept from one scrape to the next: they must be what a first scrape would say, whatever has happened."""
+    source, totals = meters(), Totals()
+    for number, change in enumerate(changes):
+        match change:
+            case "lane":
+                source.lane("openai", "openai").exchange_done(200, 0.1 * number, 0.1)
+            case "endpoint":
+                endpoint = source.endpoint("openai", "https://api.openai.com:443")
+                endpoint.standing = Standing(number, 1, 1, "serving" if number % 2 else "ejected")
+            case "conventions":
+                fill_conventions(source, TRACE_ID if number % 2 else b"")
+            case "reload":
+                totals.config_has([], [])
+            case "forget":
+                totals.forget("0")
+            case "control":
+                totals.set(catalogue.CONFIG, 1, f"version-{number}")
+                totals.set(catalogue.READY, number % 2)
+                totals.count(catalogue.RELOADS, "ok")
+            case _:
+                exposition(totals, OPENMETRICS if "open" in change else "")
+        reported(source, totals, at=AT + number)
+    again = exposition(totals, "")[0], exposition(totals, OPENMETRICS)[0]
+    for family in totals.series.values():
+        for series in family.values():
+            series.changed()
+    assert again == (exposition(totals, "")[0], exposition(totals, OPENMETRICS)[0])
+
+
+def test_only_what_changed_is_written_anew() -> None:
+    """The text of all others is the very one of the scrape before: with a thousand routes most of them are quiet."""
+    totals = everything_counted()
+    exposition(totals, OPENMETRICS)
+    texts = {(name, labels): series.text for name, family in totals.series.items() for labels, series in family.items()}
+    totals.count(catalogue.RELOADS, "ok")
+    exposition(totals, OPENMETRICS)
+    new = {key for key, text in texts.items() if totals.series[key[0]][key[1]].text is not text}
+    assert new == {(catalogue.RELOADS.name, ("ok",))}
+
+
 @pytest.mark.parametrize("metric", METRICS.values(), ids=lambda metric: metric.name)
 def test_names_follow_the_rules(metric: Metric) -> None:
     """What promtool would complain about: units, suffixes, letters, helps."""
-    assert re.fullmatch(r"tracer_proxy(_[a-z]+)+", metric.name)
+    assert re.fullmatch(r"(tracer_proxy|http|gen_ai)(_[a-z]+)+", metric.name)
     assert metric.name.endswith("_total") == (metric.type is Type.COUNTER)
     assert metric.name.endswith("_info") == (metric.type is Type.INFO)
     assert not metric.name.endswith(("_count", "_sum", "_bucket", "_created"))
     assert not re.search(r"_(ms|milliseconds|minutes|kb|kilobytes|percent)(_|$)", metric.name)
     if metric.type is Type.HISTOGRAM:
-        assert metric.name.endswith("_seconds")
+        assert metric.name.endswith(("_seconds", "_usage"))
+        assert list(metric.buckets) == sorted(set(metric.buckets))
+    assert bool(metric.buckets) == (metric.type is Type.HISTOGRAM)
     assert metric.help.endswith(".")
-    assert all(re.fullmatch(r"[a-z]+", label) and label not in ("le", "job", "instance") for label in metric.labels)
+    assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", label) and label not in ("le", "job", "instance") for label in metric.labels)
     assert len(metric.labels) == 1 or not metric.values
 
 

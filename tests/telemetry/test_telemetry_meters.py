@@ -4,7 +4,7 @@ from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
-from telemetry_cases import ENDPOINTS, counted, gauge, meters, over_the_wire, reported
+from telemetry_cases import AT, ENDPOINTS, counted, gauge, gauges, meters, over_the_wire, reported
 
 from tracer_proxy.errors import Kind
 from tracer_proxy.limits import COLORS_COUNTED_MAX, LANE_ANSWERS_MAX, METERS_RETIRED_MAX
@@ -103,7 +103,11 @@ def test_worker_counters() -> None:
     worker.resolver_failures += 4
     worker.errors[Kind.MALFORMED] += 5
     worker.shed[Shed.POOL_PENDING] += 6
-    worker.connections_open, worker.exchanges_under_way, worker.tunnels_open = 7, 8, 9
+    worker.joins["tool_call"] += 7
+    worker.join_misses["ambiguous"] += 8
+    worker.observations_abandoned["encoding"] += 9
+    worker.records_dropped += 10
+    worker.connections_open, worker.exchanges_under_way, worker.tunnels_open, worker.streams_open = 7, 8, 9, 10
     worker.ticked(0.3)
     worker.ticked(-0.001)
     totals = reported(source, Totals(), "1")
@@ -111,7 +115,13 @@ def test_worker_counters() -> None:
     assert [counted(totals, metric) for metric in counters] == [2, 3, 4]
     assert counted(totals, catalogue.ERRORS, "malformed") == 5
     assert counted(totals, catalogue.SHED, "pool_pending") == 6
-    assert [gauge(totals, metric, "1") for metric in (catalogue.CLIENTS, catalogue.UNDER_WAY, catalogue.TUNNELS)] == [7, 8, 9]
+    assert counted(totals, catalogue.JOINS, "tool_call") == 7
+    assert counted(totals, catalogue.JOINS, "new") == 0, "a closed list is there from the start"
+    assert counted(totals, catalogue.JOIN_MISSES, "ambiguous") == 8
+    assert counted(totals, catalogue.ABANDONED, "encoding") == 9
+    assert counted(totals, catalogue.RECORDS_DROPPED) == 10
+    standing = (catalogue.CLIENTS, catalogue.UNDER_WAY, catalogue.TUNNELS, catalogue.STREAMS)
+    assert [gauge(totals, metric, "1") for metric in standing] == [7, 8, 9, 10]
     assert sum(counted(totals, catalogue.LAG)[:-1]) == 2
     assert counted(totals, catalogue.LAG)[-1] == 0.3, "a clock that ticks early is not late"
 
@@ -123,7 +133,7 @@ def test_statuses_are_bounded() -> None:
         for status in range(100, 600):
             source.lane("openai", "openai").exchange_done(status, 0.1, 0.1, color)
     totals = reported(source, Totals())
-    found = {labels: values[0] for (name, labels), values in totals.series.items() if name == catalogue.EXCHANGES.name}
+    found = dict(totals.of(catalogue.EXCHANGES))
     assert len(found) == LANE_ANSWERS_MAX + 1
     assert found["openai", "openai", "", "other"] == 1000 - LANE_ANSWERS_MAX
     assert sum(found.values()) == 1000
@@ -177,11 +187,11 @@ def test_only_what_changed_is_sent() -> None:
     source = meters(lanes=[("route", str(number)) for number in range(100)])
     source.endpoint(POOL, ADDRESS).standing = Standing(0, 0, 1, "serving")
     reported(source, Totals())
-    quiet = source.take()
+    quiet = source.take(AT)
     assert not quiet["added"]
     assert not quiet["observed"]
     assert {name for name, _, _ in quiet["gauges"]} == {
-        metric.name for metric in (catalogue.CLIENTS, catalogue.UNDER_WAY, catalogue.TUNNELS)
+        metric.name for metric in (catalogue.CLIENTS, catalogue.UNDER_WAY, catalogue.STREAMS, catalogue.TUNNELS)
     }
 
 
@@ -201,7 +211,7 @@ def test_standing_of_an_endpoint() -> None:
     assert gauge(totals, catalogue.HEALTH, POOL, ADDRESS, "ejected", "0") == 1
     source.load([], [], [])
     reported(source, totals)
-    assert not [labels for name, labels, _ in totals.gauges() if POOL in labels]
+    assert not [labels for labels in gauges(totals) if POOL in labels]
 
 
 def test_unconfirmed_delta_comes_again() -> None:
@@ -209,11 +219,11 @@ def test_unconfirmed_delta_comes_again() -> None:
     source: Meters = meters()
     lane = source.lane("openai", "openai")
     lane.exchange_done(200, 0.1, 0.1)
-    first = over_the_wire(source.take())
+    first = over_the_wire(source.take(AT))
     lane.exchange_done(200, 0.1, 0.1)
     source.confirm("run-1", 99)
     source.confirm("another-life", 1)
-    assert over_the_wire(source.take()) == first
+    assert over_the_wire(source.take(AT)) == first
     totals = Totals()
     assert totals.add("0", first)
     assert not totals.add("0", first), "the second copy changes nothing"

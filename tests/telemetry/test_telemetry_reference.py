@@ -3,7 +3,14 @@
 import re
 from pathlib import Path
 
-from tracer_proxy.limits import LANE_ANSWERS_MAX, SERIES_MAX, SERIES_VANISHED_MAX
+from tracer_proxy.limits import (
+    GEN_AI_SERIES_MAX,
+    HTTP_SERIES_MAX,
+    LANE_ANSWERS_MAX,
+    MODELS_COUNTED_MAX,
+    SERIES_MAX,
+    SERIES_VANISHED_MAX,
+)
 from tracer_proxy.telemetry.catalogue import METRICS, Type
 from tracer_proxy.telemetry.meters import Outcome
 from tracer_proxy.telemetry.reference import render
@@ -22,7 +29,7 @@ def test_page_is_up_to_date() -> None:
 def test_alerts_ask_for_what_there_is() -> None:
     """Every metric and every label in an expression exists."""
     parts = {f"{name}{end}" for name, metric in METRICS.items() if metric.type is Type.HISTOGRAM for end in _HISTOGRAM_ENDS}
-    assert set(re.findall(r"tracer_proxy_\w+", render())) <= {*METRICS, *parts}
+    assert set(re.findall(r"\b(?:tracer_proxy|http_server|http_client|gen_ai_client)_\w+", render())) <= {*METRICS, *parts}
     labels = {label for metric in METRICS.values() for label in metric.labels} | {"le"}
     asked = re.findall(r"(?:by|without) \(([^)]*)\)", render()) + re.findall(r"\{(\w+)=", render())
     assert {label for group in asked for label in group.split(", ")} <= labels
@@ -31,7 +38,8 @@ def test_alerts_ask_for_what_there_is() -> None:
 def test_numbers_and_outcomes_of_the_page() -> None:
     """Written by hand, but not out of the air."""
     page = render()
-    for bound in (LANE_ANSWERS_MAX, SERIES_MAX, SERIES_VANISHED_MAX):
+    assert HTTP_SERIES_MAX == LANE_ANSWERS_MAX, "one number in the page stands for both"
+    for bound in (LANE_ANSWERS_MAX, MODELS_COUNTED_MAX, GEN_AI_SERIES_MAX, SERIES_MAX, SERIES_VANISHED_MAX):
         assert f"{bound:,}".replace(",", " ") in page.replace("\n  ", " ")
     for outcome in Outcome:
         assert f"`{outcome.name.lower()}`" in page

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
-from telemetry_cases import LANES, counted, gauge, meters, over_the_wire, reported, stored_and_loaded
+from telemetry_cases import AT, LANES, counted, gauge, meters, over_the_wire, reported, stored_and_loaded
 
 from tracer_proxy.limits import SERIES_MAX, SERIES_VANISHED_MAX
 from tracer_proxy.telemetry import catalogue
@@ -51,7 +51,7 @@ class Lives(RuleBasedStateMachine):
     def report(self, slot: int, arrives: bool, is_stored: bool, confirmed: bool) -> None:
         """Control confirms only what it has stored."""
         worker = self.slots[slot]
-        delta = over_the_wire(worker.meters.take())
+        delta = over_the_wire(worker.meters.take(AT))
         if worker.under_way is None:
             worker.under_way, worker.fresh, worker.stored = worker.fresh, Counter(), False
         if not arrives:
@@ -125,7 +125,7 @@ def test_next_life_of_a_worker() -> None:
     second.worker.connections_accepted += 1
     reported(second, totals)
     assert counted(totals, catalogue.ACCEPTED) == 1
-    assert not [name for name, _, _ in totals.gauges() if name == catalogue.HEALTH.name]
+    assert not totals.series[catalogue.HEALTH.name]
 
 
 def test_new_control_gets_all_gauges() -> None:
@@ -154,7 +154,9 @@ def test_control_counts_for_itself() -> None:
     totals.set(catalogue.CONFIG, 1, "abc")
     totals.set(catalogue.CONFIG, 1, "def")
     assert counted(stored_and_loaded(totals), catalogue.RELOADS, "failed") == 1
-    assert [labels for name, labels, _ in totals.gauges() if name == catalogue.CONFIG.name] == [("def",)]
+    assert list(totals.series[catalogue.CONFIG.name]) == [("def",)]
+    totals.count(catalogue.SPANS_DROPPED, "queue_full", by=512)
+    assert counted(totals, catalogue.SPANS_DROPPED, "queue_full") == 512
 
 
 def test_vanished_series_are_bounded() -> None:
@@ -172,7 +174,7 @@ def test_vanished_series_are_bounded() -> None:
         if start % 200:
             reported(source, totals)
     totals.config_has([("stays", "lane")], [])
-    left = {int(labels[1]) for name, labels in totals.series if name == catalogue.FALLBACKS.name and labels[0] == "route"}
+    left = {int(lane) for route, lane in totals.series[catalogue.FALLBACKS.name] if route == "route"}
     assert left == set(range(200, SERIES_VANISHED_MAX + 200))
     assert counted(totals, catalogue.FALLBACKS, "stays", "lane") == 1
 
@@ -190,17 +192,22 @@ def test_vanished_route_that_comes_back() -> None:
     assert not totals._vanished
 
 
+def kept(totals: Totals) -> int:
+    """Series of counters and histograms."""
+    return len(totals.dump()["series"])
+
+
 def test_series_are_bounded() -> None:
     """Over the bound what vanished makes room; with nothing to make room the new is not taken, and that is counted."""
     totals = Totals()
-    room = SERIES_MAX - len(totals.series)
+    room = SERIES_MAX - kept(totals)
     names = [("route", str(number)) for number in range(room + 1)]
     totals.config_has([*names, ("late", "lane")], [])
     source = meters(lanes=names)
     for lane in names:
         source.lane(*lane).fallbacks += 1
     reported(source, totals)
-    assert len(totals.series) == SERIES_MAX
+    assert kept(totals) == SERIES_MAX
     assert counted(totals, catalogue.SERIES_DROPPED) == 1
     totals.config_has([*names[1:], ("late", "lane")], [])
     source.load([("late", "lane")], [], [])
@@ -208,7 +215,7 @@ def test_series_are_bounded() -> None:
     reported(source, totals)
     assert counted(totals, catalogue.FALLBACKS, "late", "lane") == 1
     assert counted(totals, catalogue.FALLBACKS, *names[0]) is None
-    assert len(totals.series) == SERIES_MAX
+    assert kept(totals) == SERIES_MAX
 
 
 def test_dump_of_another_version() -> None:
@@ -220,7 +227,7 @@ def test_dump_of_another_version() -> None:
         [catalogue.DURATION.name, ["planner", "stable"], [7]],
     ]
     totals = Totals.load(dump)
-    assert totals.series == Totals().series
+    assert totals.dump() == Totals().dump()
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", "null", '{"series": [1], "seen": {}}', '{"series": 1}'])

@@ -113,6 +113,7 @@ def _route(config: RouteConfig, pools: dict[str, Pool], failover: dict[str, list
         timeouts=Timeouts(**config.timeouts.model_dump()),
         request_body_max=config.limits.request_body,
         retries=_retries(config.retries),
+        http_route=config.match.path or config.match.exact or config.match.regex or config.name,
     )
 
 

@@ -244,7 +244,8 @@ class Control:
             self.state.in_force_since = time.time()  # noqa: TID251 — a time of day, for people
         lanes = [(route.name, lane.name) for route in load.table.routes for lane in route.split.lanes]
         endpoints = [(name, str(endpoint)) for name, pool in load.table.pools.items() for endpoint in pool.endpoints]
-        self.totals.config_has(lanes, endpoints)
+        servers = [endpoint.server for pool in load.table.pools.values() for endpoint in pool.endpoints]
+        self.totals.config_has(lanes, endpoints, [route.http_route for route in load.table.routes], servers)
         self.workers.send(load)
 
     def _warn(self) -> None:

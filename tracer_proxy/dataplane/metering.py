@@ -1,5 +1,6 @@
-"""Meters where the hot path counts: at lanes, endpoints and the worker."""
+"""Meters where the hot path counts: at routes, lanes, endpoints and the worker."""
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -15,17 +16,26 @@ if TYPE_CHECKING:
 
 
 def attach(table: Table, meters: Meters) -> None:
-    """Gives every lane and endpoint of a new table its meter; those of the same names go on counting where they were."""
+    """Gives routes, lanes and endpoints of a new table their meters; those of the same names go on counting where they were."""
     lanes = [(route.name, lane) for route in table.routes for lane in route.split.lanes]
     endpoints = [(name, endpoint) for name, pool in table.pools.items() for endpoint in pool.endpoints]
     colors = [rule.color for rule in table.color_rules]
     colors += [color for _, lane in lanes for color in (*lane.colors, lane.paints)]
-    meters.load([(route, lane.name) for route, lane in lanes], [(pool, str(endpoint)) for pool, endpoint in endpoints], colors)
+    meters.load(
+        [(route, lane.name) for route, lane in lanes],
+        [(pool, str(endpoint)) for pool, endpoint in endpoints],
+        colors,
+        [route.http_route for route in table.routes],
+        [endpoint.server for _, endpoint in endpoints],
+    )
+    for each_route in table.routes:
+        each_route.count_at(meters.http_route(each_route.http_route))
     for route, lane in lanes:
         for each in _with_stand_ins(lane):
             each.meter = meters.lane(route, lane.name)
     for pool, endpoint in endpoints:
         endpoint.meter = meters.endpoint(pool, str(endpoint))
+        endpoint.http_meter = meters.server(*endpoint.server)
 
 
 def _with_stand_ins(lane: Lane) -> Iterator[Lane]:
@@ -46,4 +56,4 @@ def take(worker: "Worker") -> Delta:
         for endpoint in pool.endpoints:
             idle = worker.connections.idle_at(endpoint)
             endpoint.meter.standing = Standing(endpoint.pending, connected[endpoint] - idle, idle, endpoint.health.state)
-    return worker.meters.take()
+    return worker.meters.take(time.time())  # noqa: TID251 — a time of day, for exemplars

@@ -4,6 +4,7 @@ from tracer_proxy.limits import LATENCY_MEMORY_S, LATENCY_S_MAX
 from tracer_proxy.routing.bucket import seed
 from tracer_proxy.routing.health import Health
 from tracer_proxy.routing.tls import ClientTls
+from tracer_proxy.telemetry.http_meters import HttpClientMeter
 from tracer_proxy.telemetry.meters import EndpointMeter
 
 _LEARNS_AT_LEAST = 0.05
@@ -21,6 +22,7 @@ class Endpoint:
         "credit",
         "health",
         "host",
+        "http_meter",
         "latency",
         "meter",
         "path",
@@ -56,7 +58,13 @@ class Endpoint:
         """What weighted turns owe it."""
         self.salt = seed(str(self))
         self.meter: EndpointMeter
-        """Given by whoever counts."""
+        """Given by whoever counts, as the next one."""
+        self.http_meter: HttpClientMeter
+
+    @property
+    def server(self) -> tuple[str, int]:
+        """``server.address`` and ``server.port`` of OpenTelemetry: a Unix socket has its path, and port 0."""
+        return self.path or self.host, self.port
 
     def __str__(self) -> str:
         scheme = "https" if self.tls else "http"

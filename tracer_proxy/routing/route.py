@@ -11,7 +11,10 @@ from tracer_proxy.routing.lane import Split
 from tracer_proxy.routing.matcher import Matcher
 from tracer_proxy.routing.retry import Budget, RetryPolicy
 from tracer_proxy.routing.session import Rung
+from tracer_proxy.telemetry.http_meters import HttpServerMeter
 from tracer_proxy.wire.request import RequestHead
+
+_NOBODYS = HttpServerMeter("")
 
 
 class Egress(StrEnum):
@@ -80,13 +83,21 @@ class Route:
     timeouts: Timeouts = Timeouts()
     request_body_max: int | None = REQUEST_BODY_BYTES_MAX
     retries: RetryPolicy = field(default_factory=RetryPolicy)
+    http_route: str = ""
+    """``http.route`` of OpenTelemetry: the path as the config has it, without what varies; the name where it has none."""
+    http_meter: HttpServerMeter = field(init=False, compare=False, default=_NOBODYS)
+    """Given by whoever counts."""
     seed: int = field(init=False)
     budget: Budget = field(init=False)
-    """The one thing here that changes: what is left for retries."""
+    """What is left for retries: beside the meter the one thing here that changes."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "seed", seed(self.name))
         object.__setattr__(self, "budget", Budget(self.retries.budget))
+        object.__setattr__(self, "http_route", self.http_route or self.name)
+
+    def count_at(self, meter: HttpServerMeter) -> None:
+        object.__setattr__(self, "http_meter", meter)
 
     def path_out(self, path: bytes) -> bytes:
         if self.rewrite is None or path == b"*":

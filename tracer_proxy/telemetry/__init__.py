@@ -1,12 +1,16 @@
 """What is counted, how it gets from the workers to control, and how it is shown.
 
     catalogue    every metric: its name, its labels, what it says
-    meters       what a worker counts, as plain numbers
+    collected    histograms, and what meters hand over
+    meters       what a worker counts for its lanes, endpoints and itself, as plain numbers
+    http_meters  and by OpenTelemetry's conventions: HTTP,
+    gen_ai_meter model calls
     deltas       what has changed since control last confirmed: a worker's side
     totals       what all workers together have counted: control's side
-    exposition   the totals as Prometheus text; the only module that knows the Prometheus client
+    exposition   the totals as Prometheus text
+    record       what is known of one exchange when it has ended
     reference    the page ``docs/metrics.md``
 
 Enters: numbers and names of the config. Leaves: deltas and dumps that fit into JSON, and text. Never: I/O, a clock, a secret
-or a caller's text as a label; and nothing that a caller sends makes the number of series grow without bound.
+as a label; and nothing that a caller sends makes the number of series grow without bound.
 """

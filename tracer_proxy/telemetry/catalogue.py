@@ -1,6 +1,9 @@
-"""Every metric in one list. Names follow Prometheus practice: base units, the unit last, ``_total`` on counters."""
+"""Every metric in one list. Names follow Prometheus practice: base units, the unit last, ``_total`` on counters.
 
-from dataclasses import dataclass
+``http_*`` and ``gen_ai_*`` are OpenTelemetry's, with its labels and buckets: dashboards made for them work as they are.
+"""
+
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from tracer_proxy.errors import Kind
@@ -28,6 +31,15 @@ BUCKETS_S = (
 )
 """Upper bounds in seconds, from a local tool to a model that thinks for ten minutes. What is above counts as ``+Inf``."""
 
+HTTP_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+"""HTTP metrics, stable: ``http.server.request.duration`` and its client twin."""
+
+GEN_AI_BUCKETS_S = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
+"""GenAI metrics, v1.41."""
+
+TOKEN_BUCKETS = tuple(4.0**power for power in range(14))
+"""GenAI metrics, v1.41: up to 64 Mi tokens."""
+
 
 class Type(StrEnum):
     COUNTER = "counter"
@@ -49,6 +61,48 @@ class Shed(StrEnum):
     POOL_REQUESTS = "pool_requests"
 
 
+class Join(StrEnum):
+    """How an exchange found its trace: ``Record.joined_by``."""
+
+    TRACEPARENT = "traceparent"
+    B3 = "b3"
+    B3_MULTI = "b3multi"
+    EXTERNAL_ID = "x-trace-id-ext"
+    RUN = "run"
+    RESPONSE_ID = "response_id"
+    CONVERSATION = "conversation"
+    TOOL_CALL = "tool_call"
+    MCP_CALL = "mcp_call"
+    NEW = "new"
+
+
+class JoinMiss(StrEnum):
+    """Why an exchange that repeats ids of earlier ones was not joined to their trace."""
+
+    UNKNOWN_ID = "unknown_id"
+    AMBIGUOUS = "ambiguous"
+    NOT_UNIQUE = "not_unique"
+    ROLLED_OVER = "rolled_over"
+    TOO_LARGE = "too_large"
+    UNREADABLE = "unreadable"
+
+
+class Abandoned(StrEnum):
+    """Why a body was not read to its end beside the traffic."""
+
+    TOO_LARGE = "too_large"
+    ENCODING = "encoding"
+    UNREADABLE = "unreadable"
+
+
+class SpanLoss(StrEnum):
+    """Why a span did not leave."""
+
+    QUEUE_FULL = "queue_full"
+    EXPORT_FAILED = "export_failed"
+    SHUTDOWN = "shutdown"
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     name: str
@@ -57,6 +111,14 @@ class Metric:
     labels: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
     """All values of the only label, where that is a closed list: such series are there from the start, at 0."""
+    buckets: tuple[float, ...] = ()
+    """Upper bounds, of a histogram."""
+    scope: tuple[str, ...] = field(init=False)
+    """The labels that the config names: what is no longer there has vanished with its series."""
+
+    def __post_init__(self) -> None:
+        scopes = (scope for scope in _SCOPES if set(scope).issubset(self.labels))
+        object.__setattr__(self, "scope", next(scopes, ()))
 
     @property
     def is_per_worker(self) -> bool:
@@ -66,6 +128,16 @@ class Metric:
 
 _LANE = ("route", "lane")
 _ENDPOINT = ("pool", "endpoint")
+_HTTP_ROUTE = ("http_route",)
+_SERVER = ("server_address", "server_port")
+_SCOPES = (_LANE, _ENDPOINT, _HTTP_ROUTE, _SERVER)
+_GEN_AI = (
+    "gen_ai_operation_name",
+    "gen_ai_provider_name",
+    "gen_ai_request_model",
+    "gen_ai_response_model",
+    *_SERVER,
+)
 _COUNTER, _GAUGE, _HISTOGRAM, _INFO = Type.COUNTER, Type.GAUGE, Type.HISTOGRAM, Type.INFO
 
 # What a worker counts for each lane of a route. Requests that no route matched count under empty names.
@@ -77,10 +149,18 @@ EXCHANGES = Metric(
     (*_LANE, "color", "status"),
 )
 DURATION = Metric(
-    "tracer_proxy_exchange_duration_seconds", _HISTOGRAM, "From the request's head to the end of the answer.", _LANE
+    "tracer_proxy_exchange_duration_seconds",
+    _HISTOGRAM,
+    "From the request's head to the end of the answer.",
+    _LANE,
+    buckets=BUCKETS_S,
 )
 FIRST_BYTE = Metric(
-    "tracer_proxy_exchange_first_byte_seconds", _HISTOGRAM, "From the request's head to the answer's first byte.", _LANE
+    "tracer_proxy_exchange_first_byte_seconds",
+    _HISTOGRAM,
+    "From the request's head to the answer's first byte.",
+    _LANE,
+    buckets=BUCKETS_S,
 )
 REQUEST_BYTES = Metric("tracer_proxy_request_body_bytes_total", _COUNTER, "Body bytes from clients.", _LANE)
 RESPONSE_BYTES = Metric("tracer_proxy_response_body_bytes_total", _COUNTER, "Body bytes to clients.", _LANE)
@@ -108,6 +188,58 @@ HEALTH = Metric(
     "tracer_proxy_upstream_health", _GAUGE, "1 for the state that the endpoint is in.", (*_ENDPOINT, "state", "worker")
 )
 
+# What a worker counts by the conventions: for each ``http_route``, for each server, and for the models it saw called.
+
+SERVER_DURATION = Metric(
+    "http_server_request_duration_seconds",
+    _HISTOGRAM,
+    "From the request's head to the end of the answer.",
+    (
+        "http_request_method",
+        *_HTTP_ROUTE,
+        "http_response_status_code",
+        "error_type",
+        "url_scheme",
+        "network_protocol_version",
+    ),
+    buckets=HTTP_BUCKETS_S,
+)
+CLIENT_DURATION = Metric(
+    "http_client_request_duration_seconds",
+    _HISTOGRAM,
+    "One attempt at an endpoint, to the end of its answer.",
+    ("http_request_method", *_SERVER, "http_response_status_code", "error_type", "network_protocol_version"),
+    buckets=HTTP_BUCKETS_S,
+)
+OPERATION_DURATION = Metric(
+    "gen_ai_client_operation_duration_seconds",
+    _HISTOGRAM,
+    "One call of a model, to the end of its answer.",
+    (*_GEN_AI, "error_type"),
+    buckets=GEN_AI_BUCKETS_S,
+)
+TOKEN_USAGE = Metric(
+    "gen_ai_client_token_usage",
+    _HISTOGRAM,
+    "Tokens of one call by the provider's own count; input includes what came from a cache, output includes reasoning.",
+    (*_GEN_AI, "gen_ai_token_type"),
+    buckets=TOKEN_BUCKETS,
+)
+FIRST_CHUNK = Metric(
+    "gen_ai_client_operation_time_to_first_chunk_seconds",
+    _HISTOGRAM,
+    "Of a stream: from the request to the first chunk of the answer.",
+    _GEN_AI,
+    buckets=GEN_AI_BUCKETS_S,
+)
+CHUNK_GAP = Metric(
+    "gen_ai_client_operation_time_per_output_chunk_seconds",
+    _HISTOGRAM,
+    "Of a stream: from the end of each chunk to the end of the next.",
+    _GEN_AI,
+    buckets=GEN_AI_BUCKETS_S,
+)
+
 # What a worker counts for itself.
 
 ACCEPTED = Metric("tracer_proxy_connections_accepted_total", _COUNTER, "Client connections accepted.")
@@ -129,8 +261,33 @@ SHED = Metric(
     ("reason",),
     tuple(reason.value for reason in Shed),
 )
+STREAMS = Metric("tracer_proxy_streams_open", _GAUGE, "Streams of events under way.", ("worker",))
+JOINS = Metric(
+    "tracer_proxy_joins_total",
+    _COUNTER,
+    "Exchanges by how they found their trace (new: they began one).",
+    ("method",),
+    tuple(method.value for method in Join),
+)
+JOIN_MISSES = Metric(
+    "tracer_proxy_join_misses_total",
+    _COUNTER,
+    "Exchanges that repeat ids of earlier ones and were not joined by them.",
+    ("reason",),
+    tuple(reason.value for reason in JoinMiss),
+)
+RECORDS_DROPPED = Metric(
+    "tracer_proxy_records_dropped_total", _COUNTER, "Records of exchanges that did not get from a worker to control."
+)
+ABANDONED = Metric(
+    "tracer_proxy_observations_abandoned_total",
+    _COUNTER,
+    "Bodies of model calls that were not read to their end; the traffic itself is not touched by that.",
+    ("reason",),
+    tuple(reason.value for reason in Abandoned),
+)
 RESOLVER_FAILURES = Metric("tracer_proxy_resolver_failures_total", _COUNTER, "Host names that could not be resolved.")
-LAG = Metric("tracer_proxy_event_loop_lag_seconds", _HISTOGRAM, "How late the workers' clock ticks were.")
+LAG = Metric("tracer_proxy_event_loop_lag_seconds", _HISTOGRAM, "How late the workers' clock ticks were.", buckets=BUCKETS_S)
 RESENT = Metric("tracer_proxy_deltas_resent_total", _COUNTER, "Deltas sent again because control had not confirmed them.")
 
 # What control counts and knows.
@@ -150,6 +307,19 @@ RESTARTS = Metric(
     ("process",),
     ("worker", "control"),
 )
+SPANS_EXPORTED = Metric("tracer_proxy_spans_exported_total", _COUNTER, "Spans that the collector took.")
+SPANS_DROPPED = Metric(
+    "tracer_proxy_spans_dropped_total",
+    _COUNTER,
+    "Spans that did not leave.",
+    ("reason",),
+    tuple(reason.value for reason in SpanLoss),
+)
+EXPORT_FAILURES = Metric("tracer_proxy_export_failures_total", _COUNTER, "Tries to export spans that failed.")
+LOG_DROPPED = Metric("tracer_proxy_log_lines_dropped_total", _COUNTER, "Lines that the log had no room for.")
+LIVE_DROPPED = Metric(
+    "tracer_proxy_live_records_dropped_total", _COUNTER, "Records that a reader of the live view was too slow for."
+)
 SERIES_DROPPED = Metric(
     "tracer_proxy_series_dropped_total", _COUNTER, "Numbers not added up because there are too many series already."
 )
@@ -157,10 +327,21 @@ SERIES_DROPPED = Metric(
 GROUPS: tuple[tuple[str, tuple[Metric, ...]], ...] = (
     ("Lanes", (EXCHANGES, DURATION, FIRST_BYTE, REQUEST_BYTES, RESPONSE_BYTES, FALLBACKS)),
     ("Endpoints", (ATTEMPTS, RETRIES, EJECTIONS, OPENED, REUSED, PENDING, CONNECTIONS, HEALTH)),
+    ("HTTP, by OpenTelemetry's names", (SERVER_DURATION, CLIENT_DURATION)),
+    ("Models, by OpenTelemetry's names", (OPERATION_DURATION, TOKEN_USAGE, FIRST_CHUNK, CHUNK_GAP)),
     (
         "Workers",
-        (ACCEPTED, CLIENTS, UNDER_WAY, TUNNELS, TUNNELS_OPENED, ERRORS, SHED, RESOLVER_FAILURES, LAG, RESENT),
+        (
+            *(ACCEPTED, CLIENTS, UNDER_WAY, STREAMS, TUNNELS, TUNNELS_OPENED, ERRORS, SHED),
+            *(JOINS, JOIN_MISSES, RECORDS_DROPPED, ABANDONED, RESOLVER_FAILURES, LAG, RESENT),
+        ),
     ),
-    ("Control", (READY, BUILD, CONFIG, RELOADS, RELOAD_OK, RELOAD_TIME, RESTARTS, SERIES_DROPPED)),
+    (
+        "Control",
+        (
+            *(READY, BUILD, CONFIG, RELOADS, RELOAD_OK, RELOAD_TIME, RESTARTS),
+            *(SPANS_EXPORTED, SPANS_DROPPED, EXPORT_FAILURES, LOG_DROPPED, LIVE_DROPPED, SERIES_DROPPED),
+        ),
+    ),
 )
 METRICS = {metric.name: metric for _, group in GROUPS for metric in group}

@@ -6,15 +6,20 @@ delta. Control knows a delta that it has by its run and its number (``Totals.add
 """
 
 from collections.abc import Callable, Iterable
-from typing import TypedDict, TypeVar
+from typing import Generic, TypedDict, TypeVar
 
 from tracer_proxy.limits import COLORS_COUNTED_MAX, METERS_RETIRED_MAX
-from tracer_proxy.telemetry.meters import Changes, Collected, EndpointMeter, Labels, LaneMeter, WorkerMeter
+from tracer_proxy.telemetry.collected import Changes, Collected, Exemplar, Labels
+from tracer_proxy.telemetry.gen_ai_meter import GenAiMeter
+from tracer_proxy.telemetry.http_meters import HttpClientMeter, HttpServerMeter
+from tracer_proxy.telemetry.meters import EndpointMeter, LaneMeter, WorkerMeter
 
 NO_COLOR = 0
 OTHER_COLOR = 1
 
 _Names = tuple[str, str]
+_Server = tuple[str, int]
+_K = TypeVar("_K")
 _M = TypeVar("_M")
 
 
@@ -25,10 +30,12 @@ class Delta(TypedDict):
     """Which life of a worker this is: numbers begin again with each."""
     number: int
     """From 1, without gaps."""
+    at: float
+    """When it was collected, in Unix seconds."""
     whole: bool
     """All gauges there are, in place of those that changed."""
     added: list[tuple[str, Labels, float]]
-    observed: list[tuple[str, Labels, Changes]]
+    observed: list[tuple[str, Labels, Changes, Exemplar | None]]
     gauges: list[tuple[str, Labels, float | None]]
     """``None`` for one that has gone."""
 
@@ -36,25 +43,35 @@ class Delta(TypedDict):
 class Meters:
     """Lives as long as its worker, over all its tables. ``run`` must differ from that of every other worker's life.
 
-    ``unrouted`` counts the exchanges that no route matched, or that failed before one was looked for.
+    ``unrouted`` and ``unrouted_http`` count the exchanges that no route matched, or that failed before one was looked for.
     """
 
     def __init__(self, run: str) -> None:
         self.worker = WorkerMeter()
+        self.gen_ai = GenAiMeter()
         self.unrouted = LaneMeter("", "")
+        self.unrouted_http = HttpServerMeter("")
         self._run = run
         self._number = 0
         self._under_way: Delta | None = None
         self._next_is_whole = True
-        self._lanes: dict[_Names, LaneMeter] = {}
-        self._endpoints: dict[_Names, EndpointMeter] = {}
-        self._retired_lanes: dict[_Names, LaneMeter] = {}
-        self._retired_endpoints: dict[_Names, EndpointMeter] = {}
+        self._lanes = _Named[_Names, LaneMeter](lambda names: LaneMeter(*names))
+        self._endpoints = _Named[_Names, EndpointMeter](lambda names: EndpointMeter(*names))
+        self._http_routes = _Named[str, HttpServerMeter](HttpServerMeter)
+        self._servers = _Named[_Server, HttpClientMeter](lambda server: HttpClientMeter(*server))
         self._colors = ["", "other"]
         self._color_numbers = {b"": NO_COLOR}
 
-    def load(self, lanes: Iterable[_Names], endpoints: Iterable[_Names], colors: Iterable[bytes]) -> None:
-        """What a new table has: (route, lane), (pool, address), and the colours that its rules and lanes name.
+    def load(
+        self,
+        lanes: Iterable[_Names],
+        endpoints: Iterable[_Names],
+        colors: Iterable[bytes],
+        http_routes: Iterable[str] = (),
+        servers: Iterable[_Server] = (),
+    ) -> None:
+        """What a new table has: (route, lane), (pool, address), the colours that its rules and lanes name, ``http_route`` of
+        its routes, and (host, port) of its endpoints.
 
         Meters of the same names go on. Others retire: exchanges that began with an older table still count there.
         """
@@ -62,25 +79,30 @@ class Meters:
             if color not in self._color_numbers and len(self._colors) < COLORS_COUNTED_MAX:
                 self._color_numbers[color] = len(self._colors)
                 self._colors.append(color.decode())
-        self._lanes, self._retired_lanes = _carried_over(LaneMeter, lanes, self._lanes, self._retired_lanes)
-        self._endpoints, self._retired_endpoints = _carried_over(
-            EndpointMeter, endpoints, self._endpoints, self._retired_endpoints
-        )
+        self._lanes.load(lanes)
+        self._endpoints.load(endpoints)
+        self._http_routes.load(http_routes)
+        self._servers.load(servers)
 
     def lane(self, route: str, lane: str) -> LaneMeter:
-        """Of the table last loaded, else KeyError."""
-        return self._lanes[route, lane]
+        """Of the table last loaded, else KeyError; as the three below."""
+        return self._lanes.current[route, lane]
 
     def endpoint(self, pool: str, address: str) -> EndpointMeter:
-        """Of the table last loaded, else KeyError."""
-        return self._endpoints[pool, address]
+        return self._endpoints.current[pool, address]
+
+    def http_route(self, http_route: str) -> HttpServerMeter:
+        return self._http_routes.current[http_route]
+
+    def server(self, host: str, port: int) -> HttpClientMeter:
+        return self._servers.current[host, port]
 
     def color(self, color: bytes) -> int:
         """The number that ``LaneMeter.exchange_done`` takes; colours that no config named share one."""
         return self._color_numbers.get(color, OTHER_COLOR)
 
-    def take(self) -> Delta:
-        """What control has not confirmed, if there is such a delta, else all that has changed since."""
+    def take(self, at: float) -> Delta:
+        """What control has not confirmed, if there is such a delta, else what has changed since. ``at`` is the Unix time."""
         if self._under_way is not None:
             self.worker.deltas_resent += 1
             return self._under_way
@@ -89,6 +111,7 @@ class Meters:
         self._under_way = Delta(
             run=self._run,
             number=self._number,
+            at=at,
             whole=self._next_is_whole,
             added=found.added,
             observed=found.observed,
@@ -110,33 +133,48 @@ class Meters:
     def report_again(self) -> None:
         """There is a new control that may not know any gauge: the next delta that is collected has all of them."""
         self._next_is_whole = True
-        for meter in self._endpoints.values():
+        for meter in self._endpoints.current.values():
             meter.report_again()
 
     def _collect(self) -> Collected:
         into = Collected()
         self.worker.collect(into)
-        for lane in (self.unrouted, *self._lanes.values(), *self._retired_lanes.values()):
+        self.gen_ai.collect(into)
+        self.unrouted_http.collect(into)
+        for lane in (self.unrouted, *self._lanes.all()):
             lane.collect(into, self._colors)
-        for endpoint in self._retired_endpoints.values():
+        for endpoint in self._endpoints.retired.values():
             endpoint.standing = None
-        for endpoint in (*self._endpoints.values(), *self._retired_endpoints.values()):
+        for endpoint in self._endpoints.all():
             endpoint.collect(into)
+        for http_route in self._http_routes.all():
+            http_route.collect(into)
+        for server in self._servers.all():
+            server.collect(into)
         # Only now that they are empty may the oldest go.
-        _keep_newest(self._retired_lanes)
-        _keep_newest(self._retired_endpoints)
+        self._lanes.keep_newest()
+        self._endpoints.keep_newest()
+        self._http_routes.keep_newest()
+        self._servers.keep_newest()
         return into
 
 
-def _carried_over(
-    make: Callable[[str, str], _M], wanted: Iterable[_Names], current: dict[_Names, _M], retired: dict[_Names, _M]
-) -> tuple[dict[_Names, _M], dict[_Names, _M]]:
-    """What is current from now on, and what is retired, in the order of retirement."""
-    left = {**retired, **current}
-    found = {names: left.pop(names) if names in left else make(*names) for names in dict.fromkeys(wanted)}
-    return found, left
+class _Named(Generic[_K, _M]):
+    """Meters by name: those of the table last loaded, and those that it no longer has, in the order of their retirement."""
 
+    def __init__(self, make: Callable[[_K], _M]) -> None:
+        self._make = make
+        self.current: dict[_K, _M] = {}
+        self.retired: dict[_K, _M] = {}
 
-def _keep_newest(retired: dict[_Names, _M]) -> None:
-    while len(retired) > METERS_RETIRED_MAX:
-        del retired[next(iter(retired))]
+    def load(self, names: Iterable[_K]) -> None:
+        left = {**self.retired, **self.current}
+        self.current = {name: left.pop(name) if name in left else self._make(name) for name in dict.fromkeys(names)}
+        self.retired = left
+
+    def all(self) -> Iterable[_M]:
+        return (*self.current.values(), *self.retired.values())
+
+    def keep_newest(self) -> None:
+        while len(self.retired) > METERS_RETIRED_MAX:
+            del self.retired[next(iter(self.retired))]

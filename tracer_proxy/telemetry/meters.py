@@ -6,24 +6,17 @@ count since the last ``collect``, which hands the numbers over and starts again 
 
 from bisect import bisect_left
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tracer_proxy.errors import Kind
 from tracer_proxy.limits import LANE_ANSWERS_MAX
 from tracer_proxy.telemetry import catalogue
-from tracer_proxy.telemetry.catalogue import BUCKETS_S, Metric, Shed
+from tracer_proxy.telemetry.catalogue import BUCKETS_S, Abandoned, Join, JoinMiss, Metric, Shed
+from tracer_proxy.telemetry.collected import Collected, Histogram
 
 OTHER_STATUS = 0
 _STATUS_BITS = 10
 _STATUS_MASK = (1 << _STATUS_BITS) - 1
-_NOTHING = (0.0,) * (len(BUCKETS_S) + 2)
-
-Labels = tuple[str, ...]
-Histogram = list[float]
-"""How many fell into each bucket, how many above all of them, and last the sum of all that was observed."""
-
-Changes = list[tuple[int, float]]
-"""Places of a histogram and by how much they have grown."""
 
 
 class Outcome(IntEnum):
@@ -53,31 +46,6 @@ _OK, _STATUS_5XX = int(Outcome.OK), int(Outcome.STATUS_5XX)
 _OUTCOME_LABELS = tuple((outcome, outcome.name.lower()) for outcome in Outcome)
 
 
-class Collected:
-    """What one round of collecting has found. Numbers that have not changed are left out."""
-
-    __slots__ = ("added", "gauges", "observed")
-
-    def __init__(self) -> None:
-        self.added: list[tuple[str, Labels, float]] = []
-        self.observed: list[tuple[str, Labels, Changes]] = []
-        self.gauges: list[tuple[str, Labels, float | None]] = []
-        """``None``: there is no such gauge any more."""
-
-    def add(self, metric: Metric, labels: Labels, count: float) -> None:
-        if count:
-            self.added.append((metric.name, labels, count))
-
-    def observe(self, metric: Metric, labels: Labels, histogram: Histogram) -> None:
-        changed = [(place, number) for place, number in enumerate(histogram) if number]
-        if changed:
-            self.observed.append((metric.name, labels, changed))
-            histogram[:] = _NOTHING
-
-    def set(self, metric: Metric, labels: Labels, value: float | None) -> None:
-        self.gauges.append((metric.name, labels, value))
-
-
 class LaneMeter:
     """Counts the exchanges of one lane; ``labels`` are the names of its route and itself."""
 
@@ -89,8 +57,8 @@ class LaneMeter:
         """To be counted up where the baseline stands in for a lane that is not there."""
         self._answers: dict[int, int] = {}
         """By colour and status in one number."""
-        self._durations: Histogram = [*_NOTHING]
-        self._first_bytes: Histogram = [*_NOTHING]
+        self._durations = Histogram(BUCKETS_S)
+        self._first_bytes = Histogram(BUCKETS_S)
         self._request_bytes = 0
         self._response_bytes = 0
 
@@ -113,11 +81,11 @@ class LaneMeter:
             self._answers[key] += 1
         except KeyError:
             self._answer_seen_first(key)
-        durations = self._durations
+        durations = self._durations.counts
         durations[bisect_left(BUCKETS_S, seconds)] += 1
         durations[-1] += seconds
         if first_byte_s is not None:
-            first_bytes = self._first_bytes
+            first_bytes = self._first_bytes.counts
             first_bytes[bisect_left(BUCKETS_S, first_byte_s)] += 1
             first_bytes[-1] += first_byte_s
         self._request_bytes += request_bytes
@@ -129,7 +97,7 @@ class LaneMeter:
         self._answers[key] = self._answers.get(key, 0) + 1
 
     def collect(self, into: Collected, colors: list[str]) -> None:
-        if any(self._durations):
+        if any(self._durations.counts):
             for key, count in self._answers.items():
                 color, status = colors[key >> _STATUS_BITS], key & _STATUS_MASK
                 into.add(catalogue.EXCHANGES, (*self.labels, color, str(status) if status else "other"), count)
@@ -218,7 +186,8 @@ class EndpointMeter:
 class WorkerMeter:
     """Counts what belongs to no lane and no endpoint.
 
-    ``connections_open``, ``exchanges_under_way`` and ``tunnels_open`` are to be set before each ``collect``.
+    ``connections_open``, ``exchanges_under_way`` and ``tunnels_open`` are to be set before each ``collect``;
+    ``streams_open`` is counted up and down.
     """
 
     __slots__ = (
@@ -228,8 +197,13 @@ class WorkerMeter:
         "deltas_resent",
         "errors",
         "exchanges_under_way",
+        "join_misses",
+        "joins",
+        "observations_abandoned",
+        "records_dropped",
         "resolver_failures",
         "shed",
+        "streams_open",
         "tunnels_open",
         "tunnels_opened",
     )
@@ -242,29 +216,44 @@ class WorkerMeter:
         self.tunnels_open = 0
         self.errors = dict.fromkeys(Kind, 0)
         self.shed = dict.fromkeys(Shed, 0)
+        self.streams_open = 0
+        self.joins: dict[str, int] = dict.fromkeys(Join, 0)
+        """By ``Record.joined_by``."""
+        self.join_misses: dict[str, int] = dict.fromkeys(JoinMiss, 0)
+        self.observations_abandoned: dict[str, int] = dict.fromkeys(Abandoned, 0)
+        self.records_dropped = 0
         self.resolver_failures = 0
         self.deltas_resent = 0
-        self._lags: Histogram = [*_NOTHING]
+        self._lags = Histogram(BUCKETS_S)
 
     def ticked(self, lag_s: float) -> None:
         """``lag_s`` is how much later than planned the clock ticked."""
-        lag_s = max(lag_s, 0.0)
-        self._lags[bisect_left(BUCKETS_S, lag_s)] += 1
-        self._lags[-1] += lag_s
+        self._lags.observe(max(lag_s, 0.0))
 
     def collect(self, into: Collected) -> None:
         into.add(catalogue.ACCEPTED, (), self.connections_accepted)
         into.add(catalogue.TUNNELS_OPENED, (), self.tunnels_opened)
         into.add(catalogue.RESOLVER_FAILURES, (), self.resolver_failures)
         into.add(catalogue.RESENT, (), self.deltas_resent)
-        self.connections_accepted = self.tunnels_opened = self.resolver_failures = self.deltas_resent = 0
-        for kind, count in self.errors.items():
-            into.add(catalogue.ERRORS, (kind.value,), count)
-            self.errors[kind] = 0
-        for reason, count in self.shed.items():
-            into.add(catalogue.SHED, (reason.value,), count)
-            self.shed[reason] = 0
+        into.add(catalogue.RECORDS_DROPPED, (), self.records_dropped)
+        self.connections_accepted = self.tunnels_opened = self.resolver_failures = 0
+        self.deltas_resent = self.records_dropped = 0
+        for metric, counts in self._closed_lists():
+            for value, count in counts.items():
+                if count:
+                    into.add(metric, (str(value),), count)
+                    counts[value] = 0
         into.observe(catalogue.LAG, (), self._lags)
         into.set(catalogue.CLIENTS, (), self.connections_open)
         into.set(catalogue.UNDER_WAY, (), self.exchanges_under_way)
+        into.set(catalogue.STREAMS, (), self.streams_open)
         into.set(catalogue.TUNNELS, (), self.tunnels_open)
+
+    def _closed_lists(self) -> tuple[tuple[Metric, dict[Any, int]], ...]:
+        return (
+            (catalogue.ERRORS, self.errors),
+            (catalogue.SHED, self.shed),
+            (catalogue.JOINS, self.joins),
+            (catalogue.JOIN_MISSES, self.join_misses),
+            (catalogue.ABANDONED, self.observations_abandoned),
+        )

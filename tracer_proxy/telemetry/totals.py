@@ -4,21 +4,18 @@ Counters and histograms outlive the worker that counted; gauges are a worker's o
 its successor finds it.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import TypedDict
+from bisect import bisect_left
+from collections.abc import Iterable
+from typing import NamedTuple, TypedDict
 
-from tracer_proxy.limits import SERIES_MAX, SERIES_VANISHED_MAX
+from tracer_proxy.limits import EXEMPLARS_MAX, SERIES_MAX, SERIES_VANISHED_MAX
 from tracer_proxy.telemetry import catalogue
-from tracer_proxy.telemetry.catalogue import BUCKETS_S, METRICS, Metric, Type
+from tracer_proxy.telemetry.catalogue import METRICS, Metric, Type
+from tracer_proxy.telemetry.collected import Changes, Labels
 from tracer_proxy.telemetry.deltas import Delta
-from tracer_proxy.telemetry.meters import Changes, Labels
 
-Key = tuple[str, Labels]
-"""Name of the metric and values of its labels, without that of the worker."""
-
-_CONTROL = ""
-"""Whose gauges are not a worker's."""
 _KEPT = (Type.COUNTER, Type.HISTOGRAM)
+_Key = tuple[str, Labels]
 
 
 class Dump(TypedDict):
@@ -29,21 +26,48 @@ class Dump(TypedDict):
     """By worker: run and number of the last delta that was added."""
 
 
+class Exemplar(NamedTuple):
+    trace_id: str
+    span_id: str
+    value: float
+    at: float
+    """Unix time of the delta that brought it."""
+
+
+class Series:
+    """``values`` has one number, or of a histogram those of its buckets, each for itself, and the sum."""
+
+    __slots__ = ("exemplars", "text", "text_with_exemplars", "values")
+
+    def __init__(self, values: list[float]) -> None:
+        self.values = values
+        self.exemplars: dict[int, Exemplar] | None = None
+        """The newest for each bucket that has one, by its place in ``values``."""
+        self.text = b""
+        """What the exposition has made of it, as the next one."""
+        self.text_with_exemplars = b""
+
+    def changed(self) -> None:
+        """To be called after each change: the texts are no longer true."""
+        self.text = self.text_with_exemplars = b""
+
+
 class Totals:
-    """``series`` holds one number for a counter and the buckets and sum of a histogram, each bucket for itself."""
+    """``series`` has all there are by the name of their metric and the values of their labels."""
 
     def __init__(self) -> None:
-        self.series: dict[Key, list[float]] = {}
-        self._gauges: dict[str, dict[Key, float]] = {}
+        self.series: dict[str, dict[Labels, Series]] = {name: {} for name in METRICS}
+        self._kept_count = 0
+        self._exemplar_count = 0
         self._seen: dict[str, tuple[str, int]] = {}
-        self._config: set[tuple[str, ...]] | None = None
-        """Label name and both values of every lane and endpoint; ``None`` until that is known."""
-        self._vanished: dict[Key, None] = {}
-        """Series of lanes and endpoints that are no longer in the config, in the order in which they left it."""
+        self._config: set[tuple[Labels, Labels]] | None = None
+        """What may stand under the labels of a metric's scope; ``None`` until that is known."""
+        self._vanished: dict[_Key, None] = {}
+        """Series whose scope is no longer in the config, in the order in which it left."""
         for metric in METRICS.values():
             if metric.type in _KEPT and (metric.values or not metric.labels):
                 for value in metric.values or ("",):
-                    self.series[metric.name, (value,) if metric.labels else ()] = _zeros(metric)
+                    self._keep(metric, (value,) if metric.labels else (), _zeros(metric))
 
     def add(self, worker: str, delta: Delta) -> bool:
         """``worker`` is the label of its gauges. False for a delta that has been added before, which changes nothing."""
@@ -53,93 +77,139 @@ class Totals:
             return False
         self._seen[worker] = (run, number)
         for name, labels, count in delta["added"]:
-            self._add((name, tuple(labels)), [(0, count)])
-        for name, labels, changes in delta["observed"]:
-            self._add((name, tuple(labels)), changes)
-        gauges = self._gauges.setdefault(worker, {})
+            self._add(METRICS[name], tuple(labels), [(0, count)])
+        for name, labels, changes, exemplar in delta["observed"]:
+            metric = METRICS[name]
+            series = self._add(metric, tuple(labels), changes)
+            if series is not None and exemplar is not None:
+                self._exemplify(series, bisect_left(metric.buckets, exemplar[2]), Exemplar(*exemplar, delta["at"]))
         if delta["whole"]:
-            gauges.clear()
+            self.forget(worker)
         for name, labels, value in delta["gauges"]:
-            if value is None:
-                gauges.pop((name, tuple(labels)), None)
-            else:
-                gauges[name, tuple(labels)] = value
+            self._set(name, (*labels, worker), value)
         return True
 
     def forget(self, worker: str) -> None:
         """The worker is no more, or cannot be heard. What it counted stays, and so does what is known of its deltas."""
-        self._gauges.pop(worker, None)
+        for metric in METRICS.values():
+            if metric.is_per_worker:
+                family = self.series[metric.name]
+                for labels in [labels for labels in family if labels[-1] == worker]:
+                    del family[labels]
 
-    def count(self, metric: Metric, *labels: str) -> None:
+    def count(self, metric: Metric, *labels: str, by: int = 1) -> None:
         """Something that control counts itself."""
-        self._add((metric.name, labels), [(0, 1)])
+        self._add(metric, labels, [(0, by)])
 
     def set(self, metric: Metric, value: float, *labels: str) -> None:
         """A gauge of control's own, or an info, which has one series at a time."""
-        gauges = self._gauges.setdefault(_CONTROL, {})
-        if metric.type is Type.INFO:
-            for key in [key for key in gauges if key[0] == metric.name]:
-                del gauges[key]
-        gauges[metric.name, labels] = value
+        if metric.type is Type.INFO and labels not in self.series[metric.name]:
+            self.series[metric.name].clear()
+        self._set(metric.name, labels, value)
 
     def of(self, counter: Metric) -> list[tuple[Labels, int]]:
         """All series of a counter."""
-        return [(labels, round(values[0])) for (name, labels), values in self.series.items() if name == counter.name]
+        return [(labels, round(series.values[0])) for labels, series in self.series[counter.name].items()]
 
     def sum(self, counter: Metric) -> int:
         return sum(count for _, count in self.of(counter))
 
-    def gauges(self) -> Iterator[tuple[str, Labels, float]]:
-        """Name, values of all labels, value."""
-        for worker, gauges in self._gauges.items():
-            for (name, labels), value in gauges.items():
-                yield name, (*labels, worker) if METRICS[name].is_per_worker else labels, value
-
-    def config_has(self, lanes: Iterable[tuple[str, str]], endpoints: Iterable[tuple[str, str]]) -> None:
+    def config_has(
+        self,
+        lanes: Iterable[tuple[str, str]],
+        endpoints: Iterable[tuple[str, str]],
+        http_routes: Iterable[str] = (),
+        servers: Iterable[tuple[str, int]] = (),
+    ) -> None:
         """Names as in ``Meters.load``, at each load. A counter that vanished at once would look like a reset to Prometheus, so
         what is no longer in the config stays, up to a bound."""
-        self._config = {("route", "", ""), *(("route", *names) for names in lanes), *(("pool", *names) for names in endpoints)}
-        gone = {key: None for key in self.series if self._has_vanished(key)}
+        scopes: dict[Labels, set[Labels]] = {
+            ("route", "lane"): {("", ""), *lanes},
+            ("pool", "endpoint"): {*endpoints},
+            ("http_route",): {("",), *((each,) for each in http_routes)},
+            ("server_address", "server_port"): {(host, str(port) if port else "") for host, port in servers},
+        }
+        self._config = {(names, values) for names, several in scopes.items() for values in several}
+        gone = {
+            (name, labels): None
+            for name, family in self.series.items()
+            for labels in family
+            if self._has_vanished(METRICS[name], labels)
+        }
         # Those that had vanished before keep their place in front.
         self._vanished = {key: None for key in self._vanished if key in gone} | gone
         self._drop_vanished(SERIES_VANISHED_MAX)
 
-    def _has_vanished(self, key: Key) -> bool:
-        labels = METRICS[key[0]].labels
-        scoped = labels[:1] in (("route",), ("pool",))
-        return scoped and self._config is not None and (labels[0], *key[1][:2]) not in self._config
+    def _has_vanished(self, metric: Metric, labels: Labels) -> bool:
+        if not metric.scope or self._config is None or metric.type not in _KEPT:
+            return False
+        start = metric.labels.index(metric.scope[0])
+        return (metric.scope, labels[start : start + len(metric.scope)]) not in self._config
 
     def _drop_vanished(self, limit: int) -> None:
         while len(self._vanished) > limit:
-            key = next(iter(self._vanished))
+            name, labels = key = next(iter(self._vanished))
             del self._vanished[key]
-            del self.series[key]
+            dropped = self.series[name].pop(labels)
+            self._kept_count -= 1
+            self._exemplar_count -= len(dropped.exemplars or ())
 
-    def _add(self, key: Key, changes: Changes) -> None:
-        total = self.series.get(key)
-        if total is None:
-            total = self._new_series(key)
-            if total is None:
-                self.series[catalogue.SERIES_DROPPED.name, ()][0] += 1
-                return
+    def _set(self, name: str, labels: Labels, value: float | None) -> None:
+        family = self.series[name]
+        if value is None:
+            family.pop(labels, None)
+        elif (series := family.get(labels)) is None:
+            family[labels] = Series([value])
+        elif series.values[0] != value:
+            series.values[0] = value
+            series.changed()
+
+    def _add(self, metric: Metric, labels: Labels, changes: Changes) -> Series | None:
+        """The series, or ``None`` when there was no room for it."""
+        series = self.series[metric.name].get(labels) or self._new_series(metric, labels)
+        if series is None:
+            self.count(catalogue.SERIES_DROPPED)
+            return None
         for place, number in changes:
-            total[place] += number
+            series.values[place] += number
+        series.changed()
+        return series
 
-    def _new_series(self, key: Key) -> list[float] | None:
-        if len(self.series) >= SERIES_MAX:
+    def _new_series(self, metric: Metric, labels: Labels) -> Series | None:
+        if self._kept_count >= SERIES_MAX:
             self._drop_vanished(max(len(self._vanished) - 1, 0))
-            if len(self.series) >= SERIES_MAX:
+            if self._kept_count >= SERIES_MAX:
                 return None
-        self.series[key] = total = _zeros(METRICS[key[0]])
-        if self._has_vanished(key):
-            self._vanished[key] = None
+        series = self._keep(metric, labels, _zeros(metric))
+        if self._has_vanished(metric, labels):
+            self._vanished[metric.name, labels] = None
             self._drop_vanished(SERIES_VANISHED_MAX)
-        return total
+        return series
+
+    def _keep(self, metric: Metric, labels: Labels, values: list[float]) -> Series:
+        self._kept_count += labels not in self.series[metric.name]
+        self.series[metric.name][labels] = series = Series(values)
+        return series
+
+    def _exemplify(self, series: Series, place: int, exemplar: Exemplar) -> None:
+        if series.exemplars is None:
+            series.exemplars = {}
+        if place not in series.exemplars:
+            if self._exemplar_count >= EXEMPLARS_MAX:
+                return
+            self._exemplar_count += 1
+        series.exemplars[place] = exemplar
+        series.changed()
 
     def dump(self) -> Dump:
-        """Without gauges: a worker tells a new control how things stand."""
+        """Without gauges, for a worker tells a new control how things stand, and without exemplars, for new ones come."""
         return Dump(
-            series=[(name, labels, values[:]) for (name, labels), values in self.series.items()],
+            series=[
+                (name, labels, series.values[:])
+                for name, family in self.series.items()
+                if METRICS[name].type in _KEPT
+                for labels, series in family.items()
+            ],
             seen=dict(self._seen),
         )
 
@@ -160,13 +230,13 @@ class Totals:
         for name, labels, values in dump["series"]:
             metric = METRICS.get(name)
             if metric is not None and metric.type in _KEPT and _fits(metric, labels, values):
-                totals.series[name, tuple(labels)] = [float(value) for value in values]
+                totals._keep(metric, tuple(labels), [float(value) for value in values])
         totals._seen = {worker: (str(run), int(number)) for worker, (run, number) in dump["seen"].items()}
         return totals
 
 
 def _zeros(metric: Metric) -> list[float]:
-    return [0] * (len(BUCKETS_S) + 2) if metric.type is Type.HISTOGRAM else [0]
+    return [0] * (len(metric.buckets) + 2) if metric.type is Type.HISTOGRAM else [0]
 
 
 def _fits(metric: Metric, labels: Labels, values: list[float]) -> bool:
