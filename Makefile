@@ -4,10 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help setup demo test lint bench bench-peers soak lock clean
+.PHONY: help setup demo test lint bench bench-peers soak test-prometheus lock clean
 
 help:  ## show the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
 
 setup: $(READY)  ## make .venv with the locked versions and the tracer-proxy command
 
@@ -43,6 +43,10 @@ bench-peers:  ## install the proxies that bench compares with (apt as root; the 
 soak: $(READY)  ## ten minutes of mixed load with injected faults, then reloads under load
 	@$(BIN)/python -m soak mixed --minutes 10
 	@$(BIN)/python -m soak reloads
+
+test-prometheus: $(READY)  ## install a Prometheus server (apt as root), and let it scrape the proxy
+	@command -v promtool > /dev/null || apt-get install -y -q --no-install-recommends prometheus
+	@$(BIN)/pytest tests/system/test_prometheus.py
 
 lock: $(READY)  ## refresh requirements/dev.lock from the ranges in pyproject.toml
 	@$(BIN)/python -m pip install --quiet pip-tools
