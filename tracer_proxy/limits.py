@@ -293,36 +293,6 @@ ANSWER_ERROR_CHARS_MAX = 128
 ANSWER_GAPS_MAX = 4096
 """Gaps between chunks of one stream that are measured."""
 
-# Stitching. An entry of the shared memory has 256 bytes; what is never written of the file takes no memory.
-STITCH_MEMORY_S = 4 * 3600.0
-"""How long what was handed out is remembered. Longer than a trace may be, so that a late result still finds its session."""
-STITCH_BUCKETS = 2048
-"""Of eight entries each: 16 384 in all, 4.25 MiB with their keys, for each process that writes."""
-COLOR_BUCKETS = 4096
-"""The same for colours, with entries of 72 bytes: 32 768 in all, 2.75 MiB. Apart: much coloured traffic drives out no ids."""
-STITCH_REGIONS_MAX = 128
-"""Processes that write at a time: workers, and those of before that still serve."""
-STITCH_RIVALS_MAX = 2
-"""Holders of one key that are kept by one writer: two are enough to know that it tells nothing."""
-STITCH_SESSION_BYTES_MAX = 64
-STITCH_TOOL_BYTES_MAX = 63
-STITCH_RESULTS_MAX = 64
-"""Results of one request that are looked up; the rest go by these."""
-STITCH_HISTORY_MAX = 8
-UNIQUE_ID_BITS_MIN = 60.0
-"""Of randomness that an id shows. OpenAI's have 142, Anthropic's 128; Mistral's nine characters, with 53, are too few."""
-UNIQUE_ID_BYTES_MAX = 512
-"""A longer id is not looked at: it does not count as unique."""
-TRACE_AGE_S_MAX = 3600.0
-TRACE_STEPS_MAX = 500
-"""Exchanges in a row that one trace takes; with the next a new trace begins, which is linked to it."""
-MCP_CALL_S_MAX = 600.0
-"""How long after a model has handed out a call a tool server's exchange is taken for it."""
-COLOR_REFRESH_S = 60.0
-"""A colour that a worker has written is not written again for so long."""
-COLORS_WRITTEN_MAX = 4096
-"""Traces and sessions of which a worker knows that it has written them."""
-
 # The log of exchanges and the live view.
 LOG_VALUE_CHARS_MAX = 1024
 """Of one text in a line of the log; the rest is cut off."""
@@ -490,6 +460,8 @@ assert EXPORT_BACKOFF_S <= EXPORT_BACKOFF_MAX_S < EXPORT_AGE_S_MAX
 assert LIVE_SHOWN <= LIVE_RECORDS_MAX
 assert TAIL_LAST <= LIVE_RECORDS_MAX
 assert 3 * LIVE_KEEPALIVE_S < TAIL_SILENCE_S
+
+assert MODELS_COUNTED_MAX <= GEN_AI_SERIES_MAX <= SERIES_MAX
 assert MOCK_JOURNAL_REQUEST_BYTES_MAX <= MOCK_JOURNAL_BYTES_MAX
 assert TRACE_AGE_S_MAX <= STITCH_MEMORY_S
 assert MCP_CALL_S_MAX <= STITCH_MEMORY_S

@@ -136,6 +136,17 @@ def test_every_change_is_shown(changes: list[str]) -> None:
     assert again == (exposition(totals, "")[0], exposition(totals, OPENMETRICS)[0])
 
 
+def test_only_what_changed_is_written_anew() -> None:
+    """The text of all others is the very one of the scrape before: with a thousand routes most of them are quiet."""
+    totals = everything_counted()
+    exposition(totals, OPENMETRICS)
+    texts = {(name, labels): series.text for name, family in totals.series.items() for labels, series in family.items()}
+    totals.count(catalogue.RELOADS, "ok")
+    exposition(totals, OPENMETRICS)
+    new = {key for key, text in texts.items() if totals.series[key[0]][key[1]].text is not text}
+    assert new == {(catalogue.RELOADS.name, ("ok",))}
+
+
 @pytest.mark.parametrize("metric", METRICS.values(), ids=lambda metric: metric.name)
 def test_names_follow_the_rules(metric: Metric) -> None:
     """What promtool would complain about: units, suffixes, letters, helps."""

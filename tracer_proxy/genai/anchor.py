@@ -20,7 +20,10 @@ def prefix_digest(said: Iterable[bytes]) -> bytes:
 
 
 def prefix_digests(said: Iterable[Iterable[bytes | memoryview | msgspec.Raw]], places: Iterable[int]) -> dict[int, bytes]:
-    """``prefix_digest(said[:place])`` by place, for all of ``places`` in one pass and without a copy; a message comes in pieces."""
+    """``prefix_digest(said[:place])`` by place, for all of ``places`` in one pass and without a copy.
+
+    A message comes in pieces.
+    """
     wanted = sorted(set(places))
     digest = xxhash.xxh3_128()
     digests = {0: digest.digest()}

@@ -16,8 +16,7 @@ Changes = list[tuple[int, float]]
 Exemplar = tuple[str, str, float]
 """Trace id, span id, and the value that was observed."""
 
-Key = tuple[object, ...]
-_K = TypeVar("_K", bound=Key)
+_K = TypeVar("_K")
 
 
 class Histogram:
@@ -49,27 +48,21 @@ class Histogram:
 
 
 class Family(dict[_K, Histogram]):
-    """Histograms by what tells them apart: made when first asked for, and never more than ``limit``.
+    """Histograms by what tells them apart, made when first asked for.
 
-    ``normal`` makes one key of those that mean the same; ``other`` is the key that stands in for one too many, and must map
-    all keys to a few.
+    Beyond ``limit`` there are only those of the keys that ``other`` makes of further ones, which must be few.
     """
 
-    __slots__ = ("_bounds", "_limit", "_normal", "_other")
+    __slots__ = ("_bounds", "_limit", "_other")
 
-    def __init__(
-        self, bounds: tuple[float, ...], limit: int, other: Callable[[_K], _K], normal: Callable[[_K], _K] | None = None
-    ) -> None:
+    def __init__(self, bounds: tuple[float, ...], limit: int, other: Callable[[_K], _K]) -> None:
         super().__init__()
         self._bounds = bounds
         self._limit = limit
         self._other = other
-        self._normal = normal
 
     def __missing__(self, key: _K) -> Histogram:
-        if self._normal is not None:
-            key = self._normal(key)
-        if len(self) >= self._limit and key not in self:
+        if len(self) >= self._limit:
             key = self._other(key)
         found = self.get(key)
         if found is None:

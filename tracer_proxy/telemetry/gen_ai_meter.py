@@ -21,7 +21,7 @@ _Failable = tuple[str, str, str, str, str, str, str]
 class Names:
     """Text from outside as labels: cleaned, and only so many of them.
 
-    Half of the room is for names that had success: who makes up names cannot push the true ones out.
+    Half of the room is for names that an upstream vouches for: who makes up names cannot push the true ones out.
     """
 
     __slots__ = ("_known", "_limit")
@@ -30,7 +30,7 @@ class Names:
         self._limit = limit
         self._known: set[str] = set()
 
-    def label(self, name: str, succeeded: bool) -> str:
+    def label(self, name: str, is_vouched_for: bool) -> str:
         """Empty for an empty name, ``other`` for one that is too long or one too many."""
         if name in self._known or not name:
             return name
@@ -38,7 +38,7 @@ class Names:
             return _OTHER
         name = _ODD.sub("_", name)
         if name not in self._known:
-            if len(self._known) >= (self._limit if succeeded else self._limit // 2):
+            if len(self._known) >= (self._limit if is_vouched_for else self._limit // 2):
                 return _OTHER
             self._known.add(name)
         return name
@@ -78,10 +78,10 @@ class GenAiMeter:
         ``seconds`` run to the end of the answer, ``first_chunk_s`` from the same beginning (``None`` where nothing was
         streamed); ``gaps`` are the seconds between chunks. Tokens are counted only where the provider told them.
         """
-        succeeded = not error
-        asked, answered = self._models.label(request_model, succeeded), self._models.label(response_model, succeeded)
+        asked = self._models.label(request_model, is_vouched_for=not error)
+        answered = self._models.label(response_model, is_vouched_for=True)
         call = (operation, provider, asked, answered, host, str(port) if port else "")
-        self._durations[*call, self._errors.label(error, succeeded=False)].observe(seconds, trace_id, span_id)
+        self._durations[*call, self._errors.label(error, is_vouched_for=True)].observe(seconds, trace_id, span_id)
         if usage is not None:
             for sort, tokens in (("input", usage.input), ("output", usage.output)):
                 if tokens is not None:

@@ -12,8 +12,7 @@ from tracer_proxy.telemetry import catalogue
 from tracer_proxy.telemetry.catalogue import HTTP_BUCKETS_S
 from tracer_proxy.telemetry.collected import Collected, Family, Labels
 
-_METHODS = (b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH")
-_METHOD_LABELS = {method: method.decode() for method in _METHODS}
+_METHODS = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH"))
 _OTHER_METHOD = b"_OTHER"
 _OTHER = "other"
 _OTHER_STATUS = -1
@@ -30,7 +29,7 @@ class HttpServerMeter:
 
     def __init__(self, http_route: str) -> None:
         self.http_route = http_route
-        self._family: Family[_ServerKey] = Family(HTTP_BUCKETS_S, HTTP_SERIES_MAX, _other_server, _normal_server)
+        self._family: Family[_ServerKey] = Family(HTTP_BUCKETS_S, HTTP_SERIES_MAX, _other_server)
 
     def done(
         self,
@@ -47,6 +46,8 @@ class HttpServerMeter:
 
         ``seconds`` run from the request's head to the end of the answer. Ids are empty when the trace is not sampled.
         """
+        if method not in _METHODS:
+            method = _OTHER_METHOD
         histogram = self._family[method, status, error, is_https, version_1_1]
         # As ``Histogram.observe``, without the call.
         counts = histogram.counts
@@ -60,7 +61,7 @@ class HttpServerMeter:
             if any(histogram.counts):
                 scheme, version = "https" if is_https else "http", "1.1" if version_1_1 else "1.0"
                 outcome = _outcome(status, error, 500)
-                labels = (_METHOD_LABELS.get(method, "_OTHER"), self.http_route, *outcome, scheme, version)
+                labels = (method.decode(), self.http_route, *outcome, scheme, version)
                 into.observe(catalogue.SERVER_DURATION, labels, histogram)
 
 
@@ -71,10 +72,12 @@ class HttpClientMeter:
 
     def __init__(self, host: str, port: int) -> None:
         self._server = (host, str(port) if port else "")
-        self._family: Family[_ClientKey] = Family(HTTP_BUCKETS_S, HTTP_SERIES_MAX, _other_client, _normal_client)
+        self._family: Family[_ClientKey] = Family(HTTP_BUCKETS_S, HTTP_SERIES_MAX, _other_client)
 
     def done(self, method: bytes, status: int, error: str, seconds: float, trace_id: bytes, span_id: bytes) -> None:
         """One attempt has ended. ``status`` is 0 when there was no answer; the rest as in ``HttpServerMeter.done``."""
+        if method not in _METHODS:
+            method = _OTHER_METHOD
         histogram = self._family[method, status, error]
         counts = histogram.counts
         counts[bisect_left(HTTP_BUCKETS_S, seconds)] += 1
@@ -86,7 +89,7 @@ class HttpClientMeter:
         for (method, status, error), histogram in self._family.items():
             if any(histogram.counts):
                 # To its endpoints the proxy speaks HTTP/1.1 and nothing else.
-                labels = (_METHOD_LABELS.get(method, "_OTHER"), *self._server, *_outcome(status, error, 400), "1.1")
+                labels = (method.decode(), *self._server, *_outcome(status, error, 400), "1.1")
                 into.observe(catalogue.CLIENT_DURATION, labels, histogram)
 
 
@@ -99,16 +102,8 @@ def _outcome(status: int, error: str, failed_from: int) -> Labels:
     return shown, error or (shown if status >= failed_from else "")
 
 
-def _normal_server(key: _ServerKey) -> _ServerKey:
-    return key if key[0] in _METHOD_LABELS else (_OTHER_METHOD, *key[1:])
-
-
 def _other_server(key: _ServerKey) -> _ServerKey:
     return _OTHER_METHOD, _OTHER_STATUS, _OTHER, *key[3:]
-
-
-def _normal_client(key: _ClientKey) -> _ClientKey:
-    return key if key[0] in _METHOD_LABELS else (_OTHER_METHOD, *key[1:])
 
 
 def _other_client(key: _ClientKey) -> _ClientKey:
