@@ -304,7 +304,7 @@ LOG_LOOK_S = 1.0
 """How often a log that is written to is looked at, for it may have been moved away."""
 LOG_STALL_S = 1.0
 """How long a pipe that takes no more is waited for before lines are left out."""
-LOG_CLOSE_S = 2.0
+LOG_CLOSE_S = 1.0
 """What the lines that wait get at the end."""
 LIVE_RECORDS_MAX = 1000
 """Exchanges that ``/api/exchanges`` remembers."""
@@ -457,6 +457,8 @@ assert EXPORT_BATCH_SPANS < EXPORT_QUEUE_SPANS_MAX
 assert EXPORT_BATCH_BYTES < EXPORT_QUEUE_BYTES_MAX
 assert EXPORT_BACKOFF_S <= EXPORT_BACKOFF_MAX_S < EXPORT_AGE_S_MAX
 
+
+assert LOG_CLOSE_S < KILL_S
 assert LIVE_SHOWN <= LIVE_RECORDS_MAX
 assert TAIL_LAST <= LIVE_RECORDS_MAX
 assert 3 * LIVE_KEEPALIVE_S < TAIL_SILENCE_S

@@ -80,7 +80,7 @@ def paint(color: str) -> str:
 
 def lane_of(exchange: Exchange) -> str:
     lane, intended = exchange.get("tracer_proxy.lane", ""), exchange.get("tracer_proxy.lane.intended")
-    return f"{lane} (no {intended})" if intended else str(lane)
+    return f"{lane} (no {intended})" if lane and intended else str(lane)
 
 
 def status_of(exchange: Exchange) -> str:
