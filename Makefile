@@ -4,7 +4,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
+<<<<<<< HEAD
 .PHONY: help setup demo test lint bench bench-peers soak test-prometheus lock clean
+=======
+THRIFT := .thrift
+
+.PHONY: help setup demo test test-thrift lint bench bench-peers soak lock clean
+>>>>>>> export
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -24,6 +30,15 @@ demo: $(READY)  ## the whole loop, offline: two agent versions, a canary split, 
 
 test: lint  ## linters, types, import rules and all tests
 	@$(BIN)/pytest
+
+test-thrift: $(THRIFT)/.ready  ## the extra jaeger-thrift, in an environment of its own
+	@$(THRIFT)/bin/pytest -n 0 tests/control/test_export_thrift.py
+
+$(THRIFT)/.ready: pyproject.toml requirements/dev.lock
+	@$(PYTHON) -m venv $(THRIFT)
+	@$(THRIFT)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.lock
+	@$(THRIFT)/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --editable '.[jaeger-thrift]'
+	@touch $@
 
 lint: $(READY)  ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check .
@@ -54,4 +69,4 @@ lock: $(READY)  ## refresh requirements/dev.lock from the ranges in pyproject.to
 		--output-file requirements/dev.lock pyproject.toml
 
 clean:  ## remove .venv and the caches
-	rm -rf $(VENV) .bench .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(THRIFT) .bench .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

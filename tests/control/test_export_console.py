@@ -92,3 +92,9 @@ def test_what_went_wrong_is_said() -> None:
     assert "502  error upstream_unreachable: No way." in shown(spans(broken))
     elsewhere = record(lane_intended="canary", parent_id=b"")
     assert "lane stable  instead of canary" in shown(spans(elsewhere))
+
+
+def test_a_tree_without_its_root_says_so() -> None:
+    whole, part = spans(record(parent_id=b"")), spans(record())
+    assert next(tree(whole[0].trace_id, whole)) == f"trace {whole[0].trace_id}"
+    assert next(tree(part[0].trace_id, part)) == f"trace {part[0].trace_id}, a part of it"

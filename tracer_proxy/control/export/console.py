@@ -59,13 +59,14 @@ class ConsoleSink:
 
 
 def tree(trace_id: str, spans: Sequence[SpanData]) -> Iterator[str]:
-    """One trace, top to bottom; a span hangs on the right of the parent's begin by so many milliseconds."""
+    """One trace, top to bottom; begins count from the first of its spans."""
     by_begin = sorted(spans, key=lambda span: (span.start_ns, span.kind is Kind.CLIENT))
     known = {span.span_id for span in spans}
     below: dict[str, list[SpanData]] = defaultdict(list)
     for span in by_begin:
         below[span.parent_id if span.parent_id in known else ""].append(span)
-    yield f"trace {trace_id}"
+    is_whole = any(not span.parent_id for span in spans)
+    yield f"trace {trace_id}" if is_whole else f"trace {trace_id}, a part of it"
     yield from _lines(below, "", "", by_begin[0].start_ns, set())
 
 
