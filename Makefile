@@ -4,13 +4,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-<<<<<<< HEAD
-.PHONY: help setup demo test lint bench bench-peers soak test-prometheus lock clean
-=======
 THRIFT := .thrift
 
-.PHONY: help setup demo test test-thrift lint bench bench-peers soak lock clean
->>>>>>> export
+.PHONY: help setup demo test test-prometheus test-thrift lint bench bench-peers soak lock clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -30,6 +26,10 @@ demo: $(READY)  ## the whole loop, offline: two agent versions, a canary split, 
 
 test: lint  ## linters, types, import rules and all tests
 	@$(BIN)/pytest
+
+test-prometheus: $(READY)  ## install a Prometheus server (apt as root), and let it scrape the proxy
+	@command -v promtool > /dev/null || apt-get install -y -q --no-install-recommends prometheus
+	@$(BIN)/pytest tests/system/test_prometheus.py
 
 test-thrift: $(THRIFT)/.ready  ## the extra jaeger-thrift, in an environment of its own
 	@$(THRIFT)/bin/pytest -n 0 tests/control/test_export_thrift.py
@@ -58,10 +58,6 @@ bench-peers:  ## install the proxies that bench compares with (apt as root; the 
 soak: $(READY)  ## ten minutes of mixed load with injected faults, then reloads under load
 	@$(BIN)/python -m soak mixed --minutes 10
 	@$(BIN)/python -m soak reloads
-
-test-prometheus: $(READY)  ## install a Prometheus server (apt as root), and let it scrape the proxy
-	@command -v promtool > /dev/null || apt-get install -y -q --no-install-recommends prometheus
-	@$(BIN)/pytest tests/system/test_prometheus.py
 
 lock: $(READY)  ## refresh requirements/dev.lock from the ranges in pyproject.toml
 	@$(BIN)/python -m pip install --quiet pip-tools
