@@ -9,10 +9,29 @@ from hypothesis import strategies as st
 from tracer_proxy.config.load import load_text
 from tracer_proxy.config.pools import Ejection, Pool, PoolHealth
 from tracer_proxy.config.routes import ColorRule, Lane, Match, Route, When
-from tracer_proxy.config.schema import Admin, Config, Mocks, Proxy, Tracing
+from tracer_proxy.config.schema import Admin, Config, Mocks, Proxy
+from tracer_proxy.config.tracing import Always, Log, RouteTracing, Rpc, Tracing
 from tracer_proxy.errors import ConfigError, Problem
 
-SECTIONS = (Config, Proxy, Admin, Tracing, Mocks, ColorRule, When, Route, Match, Lane, Pool, PoolHealth, Ejection)
+SECTIONS = (
+    Config,
+    Proxy,
+    Admin,
+    Tracing,
+    Mocks,
+    ColorRule,
+    When,
+    Route,
+    Match,
+    Lane,
+    Pool,
+    PoolHealth,
+    Ejection,
+    Always,
+    Log,
+    RouteTracing,
+    Rpc,
+)
 VALID = """\
 version: 1
 proxy: &p {listen: [127.0.0.1:80, "unix:/a"], drain: 5s}
