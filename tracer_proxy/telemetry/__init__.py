@@ -11,6 +11,10 @@
     record       what is known of one exchange when it has ended
     reference    the page ``docs/metrics.md``
 
+    record       what a worker knows of an exchange that has ended
+    exchange_log     its line of the log; ``exchange_detail`` what the admin API shows of it, ``redaction`` what neither shows
+    branches     how a tree is drawn
+
 Enters: numbers and names of the config. Leaves: deltas and dumps that fit into JSON, and text. Never: I/O, a clock, a secret
 as a label; and nothing that a caller sends makes the number of series grow without bound.
 """
