@@ -238,6 +238,7 @@ def test_calls_that_all_have_the_same_index_are_told_apart_by_their_ids() -> Non
     answered, _ = read("chat_completions", chat_event(piece % "a") + chat_event(piece % "b") + b"data: [DONE]\n\n")
     assert answered is not None
     assert [call.call_id for call in answered.calls] == ["call_a", "call_b"]
+    assert len({call.anchor for call in answered.calls}) == 2
 
 
 def test_a_server_that_repeats_id_and_name_with_each_piece() -> None:
