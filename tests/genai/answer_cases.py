@@ -145,6 +145,17 @@ CASES = [
             "conversation_id": "conv_9",
         },
     ),
+    Case(
+        "responses_built_in_call.json",
+        "responses",
+        {
+            **RESPONSE,
+            "finish_reasons": ("tool_calls",),
+            "usage": RESPONSE_USAGE,
+            "calls": without_anchor(("call_Ls01", "local_shell", ""))
+            + calls("Listing.", ("call_Zb92rT1qNn30", "get_time", "{}")),
+        },
+    ),
     Case("responses_failed.json", "responses", {**RESPONSE, "finish_reasons": ("error",), "error": "server_error"}),
     Case(
         "messages_text.sse",

@@ -10,10 +10,11 @@ import pytest
 import zstandard
 from answer_cases import CASES, FOLDER, PREFIX, SSE, Case, case_named, expected, without_anchor
 
-from tracer_proxy.genai.answered import Answered, Usage
+from tracer_proxy.genai.answered import Answered, ToolCall, Usage
 from tracer_proxy.genai.answers import AnswerReader
 
 each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+each_body = pytest.mark.parametrize("case", [case for case in CASES if not case.is_stream], ids=lambda case: case.name)
 each_stream = pytest.mark.parametrize("case", [case for case in CASES if case.is_stream], ids=lambda case: case.name)
 
 
@@ -43,35 +44,38 @@ def test_what_an_answer_says(case: Case) -> None:
     assert case.read([case.body]) == expected(case)
 
 
-@each_case
-def test_cut_in_two_at_every_byte(case: Case) -> None:
+@each_body
+def test_a_body_cut_in_two_at_every_byte(case: Case) -> None:
     body, wanted = case.body, expected(case)
     for cut in range(1, len(body)):
         assert case.read([body[:cut], body[cut:]]) == wanted, cut
 
 
-@each_case
-def test_byte_by_byte(case: Case) -> None:
-    assert case.read([bytes([byte]) for byte in case.body]) == expected(case)
+def known(calls: tuple[ToolCall, ...]) -> list[tuple[str, str, bytes]]:
+    return [(call.call_id, call.tool, call.arguments_digest) for call in calls]
 
 
 @each_stream
-def test_a_stream_that_breaks_off_hands_out_no_half_call(case: Case) -> None:
-    body = case.body
-    whole = [(call.call_id, call.tool, call.arguments_digest) for call in expected(case).calls]
-    anchors = {call.anchor for call in expected(case).calls} | {b""}
+def test_a_stream_cut_at_every_byte_hands_out_no_half_call_and_goes_on(case: Case) -> None:
+    body, wanted = case.body, expected(case)
+    anchors = {call.anchor for call in wanted.calls} | {b""}
     seen = 0
-    for end in range(len(body)):
+    for cut in range(len(body)):
         reader = case.reader()
-        reader.feed(body[:end], 1.0)
-        answered = reader.finish()
-        calls = answered.calls if answered is not None else ()
-        if "choices" not in case.name:
-            assert [(call.call_id, call.tool, call.arguments_digest) for call in calls] == whole[: len(calls)], end
-            assert len(calls) >= seen, "a call that was whole stays so"
-        assert {call.anchor for call in calls} <= anchors, end
-        assert {call.arguments_digest for call in calls} <= {digest for _, _, digest in whole}, end
+        reader.feed(body[:cut], 1.0)
+        broken_off = reader.finish()
+        calls = broken_off.calls if broken_off is not None else ()
+        assert set(known(calls)) <= set(known(wanted.calls)), cut
+        assert {call.anchor for call in calls} <= anchors, cut
+        assert len(calls) >= seen, "a call that was whole stays so"
         seen = len(calls)
+        reader.feed(body[cut:], 1.0)
+        assert reader.finish() == wanted, cut
+
+
+@each_case
+def test_byte_by_byte(case: Case) -> None:
+    assert case.read([bytes([byte]) for byte in case.body]) == expected(case)
 
 
 @each_stream
@@ -238,6 +242,7 @@ def test_calls_that_all_have_the_same_index_are_told_apart_by_their_ids() -> Non
     answered, _ = read("chat_completions", chat_event(piece % "a") + chat_event(piece % "b") + b"data: [DONE]\n\n")
     assert answered is not None
     assert [call.call_id for call in answered.calls] == ["call_a", "call_b"]
+    assert len({call.anchor for call in answered.calls}) == 2
 
 
 def test_a_server_that_repeats_id_and_name_with_each_piece() -> None:

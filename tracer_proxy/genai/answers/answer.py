@@ -30,7 +30,7 @@ _SCHEMA_FINISH_REASONS = {
 class Call:
     """A tool call in the making."""
 
-    __slots__ = ("arguments", "call_id", "is_whole", "place", "tool")
+    __slots__ = ("arguments", "call_id", "is_anchored", "is_whole", "place", "tool")
 
     def __init__(self, place: int) -> None:
         self.place = place
@@ -38,6 +38,7 @@ class Call:
         self.tool = ""
         self.arguments = StringIO()
         self.is_whole = False
+        self.is_anchored = True
 
     def has_whole_arguments(self) -> bool:
         """They are a JSON object, to which nothing can be added."""
@@ -189,21 +190,24 @@ class Answer(ABC):
 
     def _calls_of(self, message: Message) -> list[ToolCall]:
         whole = sorted(self.whole_calls(message), key=_place)
-        said = [(call.tool, call.arguments.getvalue()) for call in whole]
-        # An anchor is of the message as the agent will repeat it, so it needs all of it.
-        is_all_there = self.is_finished(message) and len(whole) == len(message.calls)
-        knows_all = is_all_there and not self._is_lost and self._text_left >= 0
-        anchors = call_anchors(self._prefix if knows_all else b"", message.text.getvalue(), said)
         return [
             ToolCall(
                 call_id=call.call_id,
                 tool=call.tool,
                 anchor=anchor,
-                arguments_digest=arguments_digest(arguments),
+                arguments_digest=arguments_digest(arguments := call.arguments.getvalue()),
                 arguments=arguments[: self._content_chars],
             )
-            for call, (_, arguments), anchor in zip(whole, said, anchors, strict=True)
+            for call, anchor in zip(whole, self._anchors(message, whole), strict=True)
         ]
+
+    def _anchors(self, message: Message, whole: Sequence[Call]) -> list[bytes]:
+        """An anchor is of the message as the agent will repeat it, so it needs all of it."""
+        is_all_there = self.is_finished(message) and len(whole) == len(message.calls)
+        knows_all = is_all_there and not self._is_lost and self._text_left >= 0
+        said = [(call.tool, call.arguments.getvalue()) for call in whole if call.is_anchored]
+        anchors = iter(call_anchors(self._prefix if knows_all else b"", message.text.getvalue(), said))
+        return [next(anchors) if call.is_anchored else b"" for call in whole]
 
     def _content_of(self, message: Message) -> dict[str, Any]:
         chars = self._content_chars

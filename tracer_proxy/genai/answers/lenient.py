@@ -51,14 +51,15 @@ def within(value: Any, key: str) -> Any:
 
 def text(content: Any) -> str:
     """Text of a message's content: a string, or a list of parts."""
-    return content if type(content) is str else text_of_parts(content, "text")
+    return content if type(content) is str else text_of_parts(content, "text", ("text", "output_text"))
 
 
-def text_of_parts(content: Any, key: str) -> str:
-    """Of those parts that have a text under ``key``."""
+def text_of_parts(content: Any, key: str, kinds: tuple[str, ...]) -> str:
+    """What parts of these types have under ``key``."""
     if type(content) is not list:
         return ""
-    return "".join(piece for part in content if type(piece := within(part, key)) is str)
+    pieces = (within(part, key) for part in content if within(part, "type") in kinds)
+    return "".join(piece for piece in pieces if type(piece) is str)
 
 
 def json_text(value: Any) -> str:

@@ -139,7 +139,7 @@ class MessagesAnswer(Answer):
             self._hear(message, delta)
 
     def _hear(self, message: Message, block: _Block) -> None:
-        if block.text is not None:
+        if block.type in ("text", "text_delta"):
             self.say(message, text(block.text))
         if block.thinking is not None:
             self.think(message, text(block.thinking))

@@ -50,6 +50,8 @@ _response = msgspec.json.Decoder(_Response)
 _TERMINAL = frozenset({"response.completed", "response.failed", "response.incomplete"})
 _ENDED = frozenset({"completed", "failed", "incomplete", "cancelled"})
 _WHOLE = frozenset({"", "completed"})
+_ANCHORED = frozenset({"function_call", "custom_tool_call"})
+"""Calls of tools that the request names. Those of built-in tools have ids that say enough."""
 _REASONS = {"max_output_tokens": "length", "content_filter": "content_filter"}
 
 
@@ -126,15 +128,16 @@ class ResponsesAnswer(Answer):
         kind = name(item.type)
         if kind == "message":
             self.say(message, text(item.content))
-            self.refuse(message, text_of_parts(item.content, "refusal"))
+            self.refuse(message, text_of_parts(item.content, "refusal", ("refusal",)))
         elif kind == "reasoning":
-            self.think(message, text_of_parts(item.summary, "text"))
+            self.think(message, text_of_parts(item.summary, "text", ("summary_text",)))
         # Calls without a call id are run by the provider itself.
         elif kind.endswith("_call") and (call_id := name(item.call_id)) and name(item.status) in _WHOLE:
             call = self.begin_call(message, place if type(place) is int else len(message.calls))
             call.call_id = call_id
             call.tool = name(item.name) or kind.removesuffix("_call")
             call.is_whole = True
+            call.is_anchored = kind in _ANCHORED
             self.argue(call, json_text(item.arguments if item.arguments is not None else item.input))
 
     def partial_text(self) -> str:
