@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from asked_cases import chat, chat_call, chat_result, chat_said, gemini, messages, responses, user
 
@@ -171,6 +172,13 @@ def test_gemini() -> None:
         "tools": [{"type": "function", "name": "weather", "description": ""}],
     }
     assert [echo.result for echo in asked.results] == ['{"result":"out"}']
+
+
+@pytest.mark.parametrize("arguments", ['{"n":18446744073709551616}', "[" * 90_000, "no JSON", '{"n":1e999}'])
+def test_arguments_that_no_record_can_hold_stay_text(arguments: str) -> None:
+    asked = chat([user("Hi"), chat_said(chat_call("c", arguments=arguments))], content_chars=100_000)
+    assert content(asked)["messages"][1]["parts"][0]["arguments"] == arguments
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(asked), type=Asked) == asked
 
 
 def test_each_text_is_cut_between_characters() -> None:

@@ -25,60 +25,18 @@ FAMILIES = {
     ("gemini", b"/v1/models/g:generateContent"): ("contents", "tools", "generationConfig", "systemInstruction"),
     ("gemini", b"/v1/models/g:batchEmbedContents"): ("requests",),
 }
-KEYS = st.sampled_from(
-    [
-        "role",
-        "content",
-        "type",
-        "text",
-        "id",
-        "name",
-        "arguments",
-        "input",
-        "output",
-        "call_id",
-        "tool_calls",
-        "function",
-        "custom",
-        "tool_call_id",
-        "tool_use_id",
-        "parts",
-        "functionCall",
-        "functionResponse",
-        "response",
-        "args",
-        "source",
-        "image_url",
-        "url",
-        "data",
-        "function_call",
-        "summary",
-        "thought",
-        "metadata",
-        "format",
-    ]
-)
-WORDS = st.sampled_from(
-    [
-        "assistant",
-        "user",
-        "tool",
-        "model",
-        "system",
-        "text",
-        "tool_use",
-        "tool_result",
-        "function_call",
-        "function_call_output",
-        "reasoning",
-        "image",
-        "input_image",
-        "custom_tool_call",
-        "thinking",
-        "item_reference",
-        "data:image/png;base64,AA==",
-    ]
-)
+# fmt: off
+KEYS = st.sampled_from((
+    "role", "content", "type", "text", "id", "name", "arguments", "input", "output", "call_id", "tool_calls",
+    "function", "custom", "tool_call_id", "tool_use_id", "parts", "functionCall", "functionResponse", "response",
+    "args", "source", "image_url", "url", "data", "function_call", "summary", "thought", "metadata", "format",
+))
+WORDS = st.sampled_from((
+    "assistant", "user", "tool", "model", "system", "text", "tool_use", "tool_result", "function_call",
+    "function_call_output", "reasoning", "image", "input_image", "custom_tool_call", "thinking", "item_reference",
+    "data:image/png;base64,AA==",
+))
+# fmt: on
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text() | WORDS,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS | st.text(max_size=3), inner, max_size=5),

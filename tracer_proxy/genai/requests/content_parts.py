@@ -44,9 +44,11 @@ class Room:
         if kept != given:
             return kept
         try:
-            return msgspec.json.decode(kept or "{}")
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            found = msgspec.json.decode(kept or "{}")
+            msgspec.msgpack.encode(found)  # a record crosses to control so, which integers beyond 64 bits cannot
+        except (msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError):
             return kept
+        return found
 
 
 def part_of(given: Object, room: Room) -> Part:

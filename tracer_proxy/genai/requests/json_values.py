@@ -31,7 +31,7 @@ def value(raw: bytes | Raw) -> Json:
 
 
 def members(raw: bytes) -> Members | None:
-    """Of a whole body; ``None`` when it is no object, nested too deep, or holds half a surrogate pair (``\\ud800``)."""
+    """Of a whole body; ``None`` when it is no object, nested beyond all reason, or holds half a surrogate pair."""
     try:
         return _members.decode(raw)
     except RecursionError:
