@@ -184,7 +184,8 @@ async def test_nothing_is_counted_twice_when_an_export_ends_after_the_limit() ->
         assert (export.exported, settled(export)) == (0, 2)
 
 
-async def test_a_new_config_holds_for_what_waits() -> None:
+async def test_a_new_config_holds_for_what_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_backoff_s", lambda *of: limits.EXPORT_AGE_S_MAX - 1)
     async with otlp_receiver() as receiver:
         async with exporting(otlp(NOBODY)) as export:
             export.offer(record())
