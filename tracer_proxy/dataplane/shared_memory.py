@@ -53,7 +53,8 @@ class SharedMemory:
     """Reads every region, and writes one: a free one, which it owns until its process ends.
 
     To be made after the fork, one in a process, and kept for its life: a process that closes any descriptor of the file, this
-    object's own included, gives its region away. Where all regions are taken it only reads. ``region`` is for several in one process, which share its locks.
+    object's own included, gives its region away. Where all regions are taken it only reads. ``region`` is for several in one
+    process, which share its locks.
     """
 
     def __init__(self, fd: int, region: int | None = None) -> None:
