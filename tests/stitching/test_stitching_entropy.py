@@ -103,6 +103,11 @@ def test_a_tools_name_is_no_evidence_however_it_looks() -> None:
     assert not is_unique(f"functions.{tool}:0", tool)
 
 
+@pytest.mark.parametrize("tool", ["f", "Xk3", "7", "YbH"])
+def test_a_short_name_that_stands_in_a_random_id_changes_nothing(tool: str) -> None:
+    assert is_unique("call_fXk3pQ9vLw2RtYbH7cJm4DzH", tool)
+
+
 def test_a_long_id_is_not_looked_at() -> None:
     assert not is_unique("Xk3pQ9vLw2RtYb7NcJm4DzHs" * 100)
 

@@ -46,13 +46,17 @@ def test_two_calls_alike_are_linked_and_joined_to_neither(same_trace: bool) -> N
     assert agent.proxy.counts.misses == {"ambiguous": 1}
 
 
-def test_the_third_of_three_calls_alike_is_as_ambiguous_when_the_others_have_returned() -> None:
+def test_a_call_alike_that_is_no_longer_kept_may_still_be_open() -> None:
     agent = Agent(stitcher())
     ids = [UNIQUE, UNIQUE_TOO, "call_5KdW2zQx8LmP0vRt3YbHc7Nf"]
-    agent.ask(asked(), answered(*map(call, ids)))
-    agent.proxy.join(asked(echo(ids[1]), echo(ids[2])), SCOPE, NOW)
-    joined = agent.proxy.pending.join(tools_call(), LISTENER, NOW)
-    assert joined is None or not joined.trace_id
+    for step, call_id in enumerate(ids):
+        agent.ask(asked(), answered(call(call_id)), NOW + step)
+    for call_id in ids[1:]:
+        agent.proxy.join(asked(echo(call_id)), SCOPE, NOW + 3)
+    agent.ask(asked(), answered(call("call_G4hYw8Lq2XvNz6RbTk9PdS3m")), NOW + 4)
+    joined = agent.proxy.pending.join(tools_call(), LISTENER, NOW + 5)
+    assert joined is not None
+    assert (joined.trace_id, [link.reason for link in joined.links]) == (b"", ["ambiguous"])
 
 
 def test_a_call_that_has_returned_is_no_rival_of_the_next_one_like_it() -> None:

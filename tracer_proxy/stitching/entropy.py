@@ -23,7 +23,8 @@ def is_unique(call_id: str, tool: str = "") -> bool:
     """Whether no other call has this id, but for one that repeats it on purpose. ``tool`` is the call's name, if known."""
     if len(call_id) > UNIQUE_ID_BYTES_MAX:
         return False
-    rest = call_id.replace(tool, " ") if tool else call_id
+    # A short name may stand in a random id by chance, and is no evidence itself.
+    rest = call_id.replace(tool, " ") if len(tool) >= _TOKEN_CHARS_MIN else call_id
     uuid = _find_uuid(rest)
     if uuid:
         rest = uuid.group().replace("-", "")
