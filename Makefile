@@ -4,10 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help setup demo test lint bench bench-peers soak lock clean
+.PHONY: help setup demo test test-backends lint bench bench-peers soak lock clean
 
 help:  ## show the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 setup: $(READY)  ## make .venv with the locked versions and the tracer-proxy command
 
@@ -24,6 +24,9 @@ demo: $(READY)  ## the whole loop, offline: two agent versions, a canary split, 
 
 test: lint  ## linters, types, import rules and all tests
 	@$(BIN)/pytest
+
+test-backends: $(READY)  ## agents traced into Phoenix and MLflow, each in its own environment (once about 2 GB)
+	@PYTHONPATH=tests:tests/system $(BIN)/python -m backends
 
 lint: $(READY)  ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check .
@@ -50,4 +53,4 @@ lock: $(READY)  ## refresh requirements/dev.lock from the ranges in pyproject.to
 		--output-file requirements/dev.lock pyproject.toml
 
 clean:  ## remove .venv and the caches
-	rm -rf $(VENV) .bench .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .bench .backends .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,7 +1,7 @@
 """A proxy between agents and scripted providers that exports to a receiver: what tests of traces have in common.
 
-The agents send no trace header. Which exchanges are of one turn is known without asking the proxy: an agent notes the trace id on
-every answer it gets, and a provider notes the ``traceparent`` of every request.
+The agents send no trace header. Which exchanges are of one turn is known without asking the proxy: an agent notes the trace id
+on every answer it gets, and a provider notes the ``traceparent`` of every request.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable
