@@ -45,7 +45,9 @@ async def live_admin(address: str = "127.0.0.1:0", token: str = "") -> AsyncIter
     top = f"admin: {{listen: {address}, token: '{token}'}}" if token else f"admin: {{listen: {address}}}"
     config = load_text(one_route("http://127.0.0.1:1", top=top), "test.yaml", {})
     made = LiveAdmin()
-    control: Any = SimpleNamespace(in_force=SimpleNamespace(config=config), live=made.live, events=Events())
+    control: Any = SimpleNamespace(
+        in_force=SimpleNamespace(config=config), records=SimpleNamespace(live=made.live), events=Events()
+    )
     listeners = bind(address)
     if not address.startswith("unix:"):
         made.port = listeners[0].getsockname()[1]
