@@ -4,19 +4,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-<<<<<<< HEAD
 THRIFT := .thrift
 
-.PHONY: help setup demo test test-prometheus test-thrift lint bench bench-peers soak lock clean
+.PHONY: help setup demo test test-backends test-prometheus test-thrift lint bench bench-peers soak lock clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
-=======
-.PHONY: help setup demo test test-backends lint bench bench-peers soak lock clean
-
-help:  ## show the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
->>>>>>> backends
 
 setup: $(READY)  ## make .venv with the locked versions and the tracer-proxy command
 
@@ -34,7 +27,6 @@ demo: $(READY)  ## the whole loop, offline: two agent versions, a canary split, 
 test: lint  ## linters, types, import rules and all tests
 	@$(BIN)/pytest
 
-<<<<<<< HEAD
 test-prometheus: $(READY)  ## install a Prometheus server (apt as root), and let it scrape the proxy
 	@command -v promtool > /dev/null || apt-get install -y -q --no-install-recommends prometheus
 	@$(BIN)/pytest tests/system/test_prometheus.py
@@ -47,10 +39,8 @@ $(THRIFT)/.ready: pyproject.toml requirements/dev.lock
 	@$(THRIFT)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.lock
 	@$(THRIFT)/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --editable '.[jaeger-thrift]'
 	@touch $@
-=======
 test-backends: $(READY)  ## agents traced into Phoenix and MLflow, each in its own environment (once about 2 GB)
 	@PYTHONPATH=tests:tests/system $(BIN)/python -m backends
->>>>>>> backends
 
 lint: $(READY)  ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check .
@@ -77,8 +67,5 @@ lock: $(READY)  ## refresh requirements/dev.lock from the ranges in pyproject.to
 		--output-file requirements/dev.lock pyproject.toml
 
 clean:  ## remove .venv and the caches
-<<<<<<< HEAD
 	rm -rf $(VENV) $(THRIFT) .bench .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
-=======
 	rm -rf $(VENV) .bench .backends .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
->>>>>>> backends
