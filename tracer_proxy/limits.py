@@ -427,8 +427,6 @@ RPC_META_BODY_BYTES_MAX = 1 * MiB
 """A larger request gets no trace context in its ``_meta``."""
 RPC_ANSWER_BYTES_MAX = 4 * MiB
 """Of an answer in one piece, and of all that is kept of a stream; after decompression."""
-RPC_EVENT_BYTES_MAX = 1 * MiB
-"""A longer event of a stream is skipped."""
 RPC_MEMBERS_MAX = 1000
 """Members of an object into which trace context is written; MCP's have a handful."""
 RPC_TEXT_CHARS_MAX = 512

@@ -14,7 +14,7 @@ from rpc_traffic import FILES, Exchange, answered, everything, exchanges, reader
 
 from tracer_proxy.genai.rpc import RpcAnswered
 from tracer_proxy.genai.rpc_answers import RpcAnswerReader
-from tracer_proxy.limits import RPC_ANSWER_BYTES_MAX, RPC_EVENT_BYTES_MAX, RPC_MESSAGE_CHARS_MAX
+from tracer_proxy.limits import ANSWER_EVENT_BYTES_MAX, RPC_ANSWER_BYTES_MAX, RPC_MESSAGE_CHARS_MAX
 
 JSON, SSE = b"application/json", b"text/event-stream"
 
@@ -228,7 +228,7 @@ def test_it_gives_up_and_says_why(content_type: bytes, encoding: bytes, body: by
 
 def test_an_event_that_is_too_long_is_skipped_and_the_next_is_read() -> None:
     exchange = Exchange("mcp", "POST", {}, b"", 200, {b"content-type": SSE}, b"")
-    long = events(tool_answer("x" * RPC_EVENT_BYTES_MAX))
+    long = events(tool_answer("x" * ANSWER_EVENT_BYTES_MAX))
     in_many = [long[at : at + 65536] for at in range(0, len(long), 65536)]
     for pieces in ([long], in_many, [long[:-1], long[-1:]]):
         reading = reader(exchange)
