@@ -63,6 +63,7 @@ class ModelWitness(Witness):
         exchange = self._exchange
         stitcher = exchange.worker.stitcher
         tracing.take(exchange, stitcher.join(self.asked, tracing.scope_of(exchange), tracing.began(exchange)))
+        stitcher.counts.misses["unreadable"] += self.asked is self._reading.unread
         self._has_joined = True
 
     def _reader_for(self, head: ResponseHead) -> AnswerReader:
@@ -107,6 +108,7 @@ class ModelWitness(Witness):
         exchange = self._exchange
         stitcher, scope = exchange.worker.stitcher, tracing.scope_of(exchange)
         stitcher.counts.joins[exchange.context.source] += exchange.joined is None
+        stitcher.counts.misses["too_large"] += self.has_enough and exchange.context.source == "new"
         beside = stitcher.beside(self.asked, scope, exchange.trace_id, tracing.began(exchange))
         exchange.joined = exchange.joined or beside
         exchange.links = [*exchange.links, *beside.links]

@@ -71,6 +71,7 @@ class RpcWitness(Witness):
             exchange.links = [*exchange.links, Link(around.trace_id, around.parent_id, "http")]
         context.source = "meta"
         exchange.take_context(context)
+        exchange.worker.stitcher.counts.joins["meta"] += 1
 
     def outgoing(self, body: bytes) -> bytes:
         exchange = self._exchange

@@ -68,6 +68,7 @@ class Join(StrEnum):
     B3 = "b3"
     B3_MULTI = "b3multi"
     EXTERNAL_ID = "x-trace-id-ext"
+    META = "meta"
     RUN = "run"
     RESPONSE_ID = "response_id"
     CONVERSATION = "conversation"

@@ -40,8 +40,9 @@ class Link(Struct, array_like=True, gc=False):
     trace_id: bytes
     span_id: bytes
     reason: str
-    """``previous_turn``, ``conflict`` (another trace header said so), ``inbound`` (not believed as parent), ``stitch`` (ids say
-    so, an explicit context says otherwise), ``rolled_over``, ``ambiguous``."""
+    """``previous_turn``, ``conflict`` (another trace header said so), ``http`` (the headers around an MCP call said so),
+    ``inbound`` (not believed as parent), ``stitch`` (ids say so, an explicit context says otherwise), ``rolled_over``,
+    ``ambiguous``."""
 
 
 class ToolRun(Struct, array_like=True, gc=False):
@@ -67,8 +68,8 @@ class Record(Struct, array_like=True, gc=False):
     """Empty at the root of a trace."""
     sampled: bool
     joined_by: str
-    """How its trace was found: ``traceparent``, ``b3``, ``b3multi``, ``x-trace-id-ext``, ``run``, ``response_id``,
-    ``conversation``, ``tool_call``, ``mcp_call``, ``new``."""
+    """How its trace was found: ``traceparent``, ``b3``, ``b3multi``, ``x-trace-id-ext``, ``meta``, ``run``,
+    ``response_id``, ``conversation``, ``tool_call``, ``mcp_call``, ``new``."""
     trace_state: bytes
     external_id: bytes
     """The caller's own ``x-trace-id-ext`` that is no trace id."""
