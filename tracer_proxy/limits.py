@@ -332,10 +332,12 @@ TAIL_SILENCE_S = 35.0
 # Stitching. An entry of the shared memory has 256 bytes; what is never written of the file takes no memory.
 STITCH_MEMORY_S = 4 * 3600.0
 """How long what was handed out is remembered. Longer than a trace may be, so that a late result still finds its session."""
-STITCH_BUCKETS = 2048
-"""Of eight entries each: 16 384 in all, 4.25 MiB with their keys, for each process that writes."""
+STITCH_BUCKETS = 4096
+"""Of eight entries each: 32 768 in all, 8.5 MiB, for each process that writes. A call that is handed out takes two."""
+MARK_BUCKETS = 4096
+"""The same for marks, with entries of 40 bytes: 1.8 MiB. A call whose result has come back takes one."""
 COLOR_BUCKETS = 4096
-"""The same for colours, with entries of 72 bytes: 32 768 in all, 2.75 MiB. Apart: much coloured traffic drives out no ids."""
+"""The same for colours, with entries of 72 bytes: 2.8 MiB. Apart: much coloured traffic drives out no ids."""
 STITCH_REGIONS_MAX = 128
 """Processes that write at a time: workers, and those of before that still serve."""
 STITCH_RIVALS_MAX = 2

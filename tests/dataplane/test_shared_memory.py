@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracer_proxy.dataplane.shared_memory import FILE_BYTES, SharedMemory, create
-from tracer_proxy.dataplane.shared_table import BUCKET_ENTRIES, KEY_BYTES, SharedTable
+from tracer_proxy.dataplane.shared_table import BUCKET_ENTRIES, HEAD_BYTES, SharedTable
 from tracer_proxy.genai.answered import Answered, ToolCall, Usage
 from tracer_proxy.genai.asked import Asked
 from tracer_proxy.limits import STITCH_BUCKETS, STITCH_MEMORY_S, STITCH_REGIONS_MAX, MiB
@@ -86,6 +86,16 @@ def test_without_a_holder_the_newest_counts(file: int) -> None:
     two.put(KEY, entry(2, NOW + 1, ANYBODY))
     one.put(KEY, entry(1, NOW, ANYBODY))
     assert one.get(KEY, NOW + 1) == two.get(KEY, NOW + 1) == [entry(2, NOW + 1, ANYBODY)]
+
+
+def test_marks_are_seen_by_all_for_as_long_as_ids_are_kept(file: int) -> None:
+    one, two = SharedMemory(file, 0), SharedMemory(file, 1)
+    assert not two.is_marked(KEY, NOW)
+    one.mark(KEY, NOW)
+    assert two.is_marked(KEY, NOW + STITCH_MEMORY_S)
+    assert not two.is_marked(KEY, NOW + STITCH_MEMORY_S + 1)
+    assert not two.is_marked(KEY[::-1], NOW)
+    assert (one.get(KEY, NOW), one.get_color(KEY, NOW)) == ([], b"")
 
 
 def test_longer_texts_than_there_is_room_for_are_cut(file: int) -> None:
@@ -183,9 +193,7 @@ def test_an_entry_with_any_byte_changed_is_absent(data: st.DataObject) -> None:
     table.bases, table.own = [0], 0
     table.store(KEY, b"h" * 16, 2, NOW, False)
     assert len(table.find(KEY)) == 1
-    place = data.draw(
-        st.integers(BUCKET_ENTRIES * KEY_BYTES, BUCKET_ENTRIES * KEY_BYTES + size // BUCKET_ENTRIES - KEY_BYTES - 1)
-    )
+    place = data.draw(st.integers(HEAD_BYTES, HEAD_BYTES + (size - HEAD_BYTES) // BUCKET_ENTRIES - 1))
     shared[place] ^= data.draw(st.integers(1, 255))
     assert table.find(KEY) == []
     table.store(KEY, b"h" * 16, 2, NOW, False)
@@ -200,10 +208,11 @@ def test_what_is_left_of_a_broken_write_is_the_first_to_go(at: float) -> None:
     keys = [b"%016d" % number for number in range(BUCKET_ENTRIES + 1)]
     for number, key in enumerate(keys[:-1]):
         table.store(key, b"h" * 16, 2, NOW + number, False)
-    entry_bytes = len(shared) // BUCKET_ENTRIES - KEY_BYTES
-    struct.pack_into("<d", shared, BUCKET_ENTRIES * KEY_BYTES + 3 * entry_bytes + 24, at)
+    entry_bytes = (len(shared) - HEAD_BYTES) // BUCKET_ENTRIES
+    struct.pack_into("<d", shared, HEAD_BYTES + 3 * entry_bytes + 24, at)
     table.store(keys[-1], b"h" * 16, 2, NOW + BUCKET_ENTRIES, False)
     assert [len(table.find(key)) for key in keys] == [1, 1, 1, 0, 1, 1, 1, 1, 1]
+    assert not table.has_dropped(keys[0], 0.0)
 
 
 def test_a_full_bucket_lets_the_expired_go_and_then_the_oldest_that_is_not_shared(file: int) -> None:
@@ -216,19 +225,24 @@ def test_a_full_bucket_lets_the_expired_go_and_then_the_oldest_that_is_not_share
         memory.put(keys[number], entry(number, NOW + 1 + number))
     memory.put(keys[8], entry(8, NOW + 20))
     assert [len(memory.get(key, NOW + 20)) for key in keys[:9]] == [0, 2, 1, 1, 1, 1, 1, 0, 1]
+    assert not memory.has_dropped(keys[0], 0.0)
     memory.put(keys[9], entry(9, NOW + 21))
     memory.put(keys[10], entry(10, NOW + 22))
     # The older of the two goes, which is not marked itself. What is left of the key says that there was another.
     assert [len(memory.get(key, NOW + 22)) for key in keys] == [0, 1, 0, 1, 1, 1, 1, 0, 1, 1, 1]
     assert the_only(memory.get(keys[1], NOW + 22)) is None
+    other = SharedMemory(file, 1)
+    # The newest that had to go was from three seconds after the beginning.
+    assert [other.has_dropped(keys[5], NOW + since) for since in (2.5, 3.5)] == [True, False]
+    assert not other.has_dropped(b"\1" + keys[5][1:], 0.0)
 
 
 def test_more_keys_than_fit_take_no_more_memory_than_a_region_has(file: int) -> None:
     memory = SharedMemory(file)
-    for number in range(40_000):
+    for number in range(60_000):
         memory.put(number.to_bytes(4, "little") + os.urandom(12), entry(number, NOW + number / 1000))
     taken = os.fstat(file).st_blocks * 512
-    assert 4 * MiB <= taken <= 5 * MiB
+    assert 8 * MiB <= taken <= 9 * MiB
     assert 100 * taken < FILE_BYTES
 
 

@@ -14,6 +14,7 @@ import pytest
 from msgspec.structs import replace
 from stitching_cases import NOW, SCOPE, anchored, answered, asked, call, echo, new_span, new_trace, tools_call
 
+from tracer_proxy.dataplane import shared_memory
 from tracer_proxy.dataplane.shared_memory import SharedMemory, create
 from tracer_proxy.genai.answered import Answered
 from tracer_proxy.genai.asked import Asked, Echo
@@ -162,14 +163,30 @@ def test_no_exchange_joins_a_turn_that_is_not_its_own_and_misses_are_explained(s
         memory.close()
     os.close(fd)
 
-    assert world.wrong == []
-    missed = {kind for (kind, joined), times in world.met.items() if not joined}
+    misses = sum((worker.counts.misses for worker in world.workers), Counter[str]())
+    missed = {kind: times for (kind, joined), times in world.met.items() if not joined}
     # The same to the letter and without an id that tells them apart: nobody can say whose a result is.
-    assert missed <= {"copied " + style for style in STYLES if style != "random"}
-    assert missed
+    alike = {"copied " + style for style in STYLES if style != "random"}
+    assert world.wrong == []
+    assert missed.keys() & alike
+    # All others are of the few whose place in the memory happened to be full.
+    assert sum(times for kind, times in missed.items() if kind not in alike) <= misses["crowded"] <= 20
+    assert set(misses) <= {"ambiguous", "crowded"}
     assert all(world.met[style, True] > 200 for style in STYLES)
     assert set(world.returned.values()) == {1}
     assert min(world.tool_servers.values()) > 100
+
+
+def test_more_traffic_than_the_memory_has_room_for_costs_joins_and_makes_none_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_memory, "STITCH_BUCKETS", 128)
+    fd = create()
+    memories = [SharedMemory(fd, region) for region in range(2)]
+    world = World(7, memories)
+    world.run_all()
+    for memory in memories:
+        memory.close()
+    os.close(fd)
+
+    assert world.wrong == []
     misses = sum((worker.counts.misses for worker in world.workers), Counter[str]())
-    print(seed, world.met, world.tool_servers, misses, len(world.owners))
-    assert set(misses) == {"ambiguous"}
+    assert min(misses["crowded"], misses["unknown_id"], world.met["random", True], world.met["call_0", True]) > 50

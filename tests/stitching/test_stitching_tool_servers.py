@@ -5,6 +5,7 @@ from stitching_cases import NOW, SCOPE, UNIQUE, UNIQUE_TOO, Agent, anchored, ans
 
 from tracer_proxy.genai.rpc import RpcAsked
 from tracer_proxy.limits import MCP_CALL_S_MAX
+from tracer_proxy.stitching.memory import LocalMemory
 
 LISTENER = SCOPE.listener
 
@@ -57,6 +58,18 @@ def test_a_call_alike_that_is_no_longer_kept_may_still_be_open() -> None:
     joined = agent.proxy.pending.join(tools_call(), LISTENER, NOW + 5)
     assert joined is not None
     assert (joined.trace_id, [link.reason for link in joined.links]) == (b"", ["ambiguous"])
+
+
+def test_a_call_alike_that_had_to_make_room_may_still_be_open() -> None:
+    agent = Agent(stitcher(LocalMemory(4)))
+    agent.ask(asked(), answered(call(UNIQUE)))
+    for number in range(2):
+        agent.ask(asked(), answered(call(f"{UNIQUE}{number}", "another")))
+    agent.ask(asked(), answered(call(UNIQUE_TOO)), NOW + 1)
+    joined = agent.proxy.pending.join(tools_call(), LISTENER, NOW + 1)
+    assert joined is not None
+    assert (joined.trace_id, len(joined.links)) == (b"", 1)
+    assert agent.proxy.counts.misses == {"crowded": 1}
 
 
 def test_a_call_that_has_returned_is_no_rival_of_the_next_one_like_it() -> None:

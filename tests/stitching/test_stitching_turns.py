@@ -102,6 +102,20 @@ def test_an_id_of_a_recorded_answer_is_not_believed_again_when_the_older_holder_
     assert agent.proxy.counts.misses == {"ambiguous": 1}
 
 
+def test_a_counted_id_whose_other_holder_had_to_make_room_is_not_believed() -> None:
+    agent = Agent(stitcher(LocalMemory(6)))
+    (anchor,) = anchored("said", ("search", "{}"))
+    agent.ask(asked(), answered(call("call_0", anchor=anchor)))
+    for number in range(6):
+        agent.ask(asked(), answered(call(f"{UNIQUE}{number}")))
+    _, turn = agent.ask(asked(), answered(call("call_0", anchor=anchor), call(UNIQUE_TOO)))
+    assert agent.proxy.join(asked(echo("call_0", anchor)), SCOPE, NOW).trace_id == b""
+    assert agent.proxy.counts.misses == {"crowded": 1}
+    # What is unique by itself has no other holder.
+    assert agent.proxy.join(asked(echo(UNIQUE_TOO)), SCOPE, NOW).trace_id == turn.trace_id
+    assert agent.proxy.join(asked(echo("call_0", anchor)), SCOPE, NOW + TRACE_AGE_S_MAX).trace_id == turn.trace_id
+
+
 @pytest.mark.parametrize("stranger", [SCOPE._replace(credential=b"Bearer two"), SCOPE._replace(listener=b"127.0.0.1:9090")])
 @pytest.mark.parametrize("call_id", [UNIQUE, "call_0"])
 def test_ids_of_another_credential_or_listener_never_meet(call_id: str, stranger: Scope) -> None:

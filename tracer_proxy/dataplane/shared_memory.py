@@ -4,7 +4,7 @@ There is no delay: what one worker has remembered, the next request finds in any
 process is dead is read as before, until a new process takes it over with all that stands in it.
 
     one page     a byte for each region, 1 once it has been used; its lock is the region's owner. The secret. The layout
-    regions      what a process remembers: a table of ids, and one of colours
+    regions      what a process remembers: a table of ids, one of marks, and one of colours
 """
 
 import fcntl
@@ -18,6 +18,7 @@ from tracer_proxy.dataplane.shared_table import SharedTable
 from tracer_proxy.limits import (
     COLOR_BUCKETS,
     COLOR_BYTES_MAX,
+    MARK_BUCKETS,
     STITCH_BUCKETS,
     STITCH_MEMORY_S,
     STITCH_REGIONS_MAX,
@@ -29,14 +30,19 @@ from tracer_proxy.stitching.memory import ANYBODY, Remembered, Settled, as_enter
 
 SECRET_BYTES = 32
 _ID_LAYOUT = f"16s16s8s8s?dI{COLOR_BYTES_MAX + 1}p{STITCH_SESSION_BYTES_MAX + 1}p{STITCH_TOOL_BYTES_MAX + 1}p"
+_NO_HOLDER = bytes(6)
+_MARK_LAYOUT = "6sx"
 _COLOR_LAYOUT = f"6s{COLOR_BYTES_MAX + 1}p"
 _ID_BYTES = SharedTable.size(_ID_LAYOUT, STITCH_BUCKETS)
-_REGION_BYTES = _ID_BYTES + SharedTable.size(_COLOR_LAYOUT, COLOR_BUCKETS)
+_MARK_BYTES = SharedTable.size(_MARK_LAYOUT, MARK_BUCKETS)
+_REGION_BYTES = _ID_BYTES + _MARK_BYTES + SharedTable.size(_COLOR_LAYOUT, COLOR_BUCKETS)
 _FIRST_REGION = PAGESIZE
 FILE_BYTES = _FIRST_REGION + STITCH_REGIONS_MAX * _REGION_BYTES
 _SECRET = STITCH_REGIONS_MAX
 _LAYOUT = _SECRET + SECRET_BYTES
-_LAYOUT_DIGEST = xxhash.xxh3_64_digest(f"1 {_ID_LAYOUT} {STITCH_BUCKETS} {_COLOR_LAYOUT} {COLOR_BUCKETS}".encode())
+_LAYOUT_DIGEST = xxhash.xxh3_64_digest(
+    repr((1, _ID_LAYOUT, STITCH_BUCKETS, _MARK_LAYOUT, MARK_BUCKETS, _COLOR_LAYOUT, COLOR_BUCKETS)).encode()
+)
 
 
 def create() -> int:
@@ -63,6 +69,7 @@ class SharedMemory:
         self._map = mmap(fd, FILE_BYTES)
         self.secret = self._map[_SECRET : _SECRET + SECRET_BYTES]
         self._ids = SharedTable(self._map, _ID_LAYOUT, STITCH_BUCKETS, STITCH_MEMORY_S)
+        self._marks = SharedTable(self._map, _MARK_LAYOUT, MARK_BUCKETS, STITCH_MEMORY_S)
         self._colors = SharedTable(self._map, _COLOR_LAYOUT, COLOR_BUCKETS, STITCH_MEMORY_S)
         self._used = b""
         self.region = _claim(fd) if region is None else region
@@ -70,7 +77,7 @@ class SharedMemory:
         if self.region is not None:
             self._map[self.region] = 1
             base = _FIRST_REGION + self.region * _REGION_BYTES
-            self._ids.own, self._colors.own = base, base + _ID_BYTES
+            self._ids.own, self._marks.own, self._colors.own = base, base + _ID_BYTES, base + _ID_BYTES + _MARK_BYTES
         self._look()
 
     def put(self, key: bytes, value: Remembered, is_settled: Settled = never) -> None:
@@ -99,8 +106,19 @@ class SharedMemory:
         found = [entry for entry in self._present(key) if entry.is_live(now)]
         return newest_of_each(found) if len(found) > 1 else found
 
+    def has_dropped(self, key: bytes, since: float) -> bool:
+        self._look()
+        return self._ids.has_dropped(key, since)
+
+    def mark(self, key: bytes, now: float) -> None:
+        self._marks.store(key, _NO_HOLDER, 1, now, False)
+
+    def is_marked(self, key: bytes, now: float) -> bool:
+        self._look()
+        return any(abs(now - at) <= STITCH_MEMORY_S for _, _, at, _, _ in self._marks.find(key))
+
     def put_color(self, key: bytes, color: bytes, now: float) -> None:
-        self._colors.store(key, b"\0" * 6, 1, now, False, color)
+        self._colors.store(key, _NO_HOLDER, 1, now, False, color)
 
     def get_color(self, key: bytes, now: float) -> bytes:
         self._look()
@@ -139,7 +157,8 @@ class SharedMemory:
             self._used = used
             regions = [_FIRST_REGION + region * _REGION_BYTES for region in range(STITCH_REGIONS_MAX) if used[region]]
             self._ids.bases = regions
-            self._colors.bases = [base + _ID_BYTES for base in regions]
+            self._marks.bases = [base + _ID_BYTES for base in regions]
+            self._colors.bases = [base + _ID_BYTES + _MARK_BYTES for base in regions]
 
 
 def _claim(fd: int) -> int | None:

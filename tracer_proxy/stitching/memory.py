@@ -56,6 +56,13 @@ class Memory(Protocol):
     def get(self, key: bytes, now: float) -> list[Remembered]:
         """The live ones, the newest of each holder, newest first."""
 
+    def has_dropped(self, key: bytes, since: float) -> bool:
+        """Whether an entry from after ``since`` that may have been under ``key`` is gone because there was no room."""
+
+    def mark(self, key: bytes, now: float) -> None: ...
+
+    def is_marked(self, key: bytes, now: float) -> bool: ...
+
 
 def the_only(found: list[Remembered]) -> Remembered | None:
     """The one holder of a key; ``None`` if there is none, or if there may be two."""
@@ -91,13 +98,27 @@ class LocalMemory:
     def __init__(self, keys_max: int) -> None:
         self._keys_max = keys_max
         self._held: OrderedDict[bytes, list[Remembered]] = OrderedDict()
+        self._marks: OrderedDict[bytes, float] = OrderedDict()
+        self._newest_dropped = 0.0
 
     def put(self, key: bytes, value: Remembered, is_settled: Settled = never) -> None:
         present = self._held.pop(key, [])
         others = sorted((other for other in present if other.holder != value.holder), key=lambda other: other.at, reverse=True)
         self._held[key] = [as_entered(value, present, is_settled), *others[: STITCH_RIVALS_MAX - 1]]
         if len(self._held) > self._keys_max:
-            self._held.popitem(last=False)
+            _, dropped = self._held.popitem(last=False)
+            self._newest_dropped = max(self._newest_dropped, *(entry.at for entry in dropped))
 
     def get(self, key: bytes, now: float) -> list[Remembered]:
         return newest_of_each(entry for entry in self._held.get(key, ()) if entry.is_live(now))
+
+    def has_dropped(self, key: bytes, since: float) -> bool:
+        return self._newest_dropped > since
+
+    def mark(self, key: bytes, now: float) -> None:
+        self._marks[key] = now
+        if len(self._marks) > self._keys_max:
+            self._marks.popitem(last=False)
+
+    def is_marked(self, key: bytes, now: float) -> bool:
+        return key in self._marks and abs(now - self._marks[key]) <= STITCH_MEMORY_S

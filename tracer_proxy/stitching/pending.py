@@ -9,7 +9,7 @@ import re
 from tracer_proxy.genai.rpc import RpcAsked
 from tracer_proxy.limits import MCP_CALL_S_MAX, STITCH_TOOL_BYTES_MAX
 from tracer_proxy.stitching.keys import Keys
-from tracer_proxy.stitching.memory import ANYBODY, Memory, Remembered
+from tracer_proxy.stitching.memory import Memory, Remembered
 from tracer_proxy.stitching.turn import Counts, Joined, first_of_a_trace, step_after
 from tracer_proxy.telemetry.record import Link
 
@@ -30,28 +30,32 @@ class PendingCalls:
         call = entry._replace(span_id=run[:8].hex().encode(), holder=run, tool=name[-STITCH_TOOL_BYTES_MAX:])
         self._memory.put(self._key(listener, name, arguments_digest), call, lambda other: self._is_over(other, entry.at))
 
-    def settle(self, run: bytes, entry: Remembered, now: float) -> None:
+    def settle(self, run: bytes, now: float) -> None:
         """The call's result has come back."""
-        self._memory.put(self._keys.returned(run), entry._replace(at=now, holder=ANYBODY, is_shared=False))
+        self._memory.mark(self._keys.returned(run), now)
 
     def has_returned(self, run: bytes, now: float) -> bool:
-        return bool(self._memory.get(self._keys.returned(run), now))
+        return self._memory.is_marked(self._keys.returned(run), now)
 
     def join(self, rpc: RpcAsked, listener: bytes, now: float) -> Joined | None:
         """The run of the tool that a ``tools/call`` is; ``None`` if no model is known to have asked for it.
 
-        If two calls fit, or may fit, there are only links to them.
+        If two calls fit, or may fit for all that is still known, there are only links to them.
         """
         if rpc.method != "tools/call" or not rpc.tool:
             return None
         name = _plain(rpc.tool.encode(errors="replace"))
-        found = self._memory.get(self._key(listener, name, rpc.arguments_digest), now)
+        key = self._key(listener, name, rpc.arguments_digest)
+        found = self._memory.get(key, now)
         fitting = [entry for entry in found if _is_called(entry.tool, name) and self._is_open(entry, now)]
         if not fitting:
             return None
         if len(fitting) > 1 or fitting[0].is_shared:
             self._counts.misses["ambiguous"] += 1
-            return first_of_a_trace(links=[Link(entry.trace_id, entry.span_id, "ambiguous") for entry in fitting])
+            return _linked_to(fitting)
+        if self._memory.has_dropped(key, now - MCP_CALL_S_MAX):
+            self._counts.misses["crowded"] += 1
+            return _linked_to(fitting)
         self._counts.joins["mcp_call"] += 1
         return step_after(fitting[0], "mcp_call", "")._replace(parent_id=fitting[0].span_id)
 
@@ -64,6 +68,10 @@ class PendingCalls:
     def _is_over(self, entry: Remembered, now: float) -> bool:
         # One that was shared may have had a rival that is no longer kept: that one may still be open.
         return now - entry.at > MCP_CALL_S_MAX or (not entry.is_shared and self.has_returned(entry.holder, now))
+
+
+def _linked_to(entries: list[Remembered]) -> Joined:
+    return first_of_a_trace(links=[Link(entry.trace_id, entry.span_id, "ambiguous") for entry in entries])
 
 
 def _plain(name: bytes) -> bytes:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tracer_proxy.genai.answered import Answered
 from tracer_proxy.genai.asked import Asked, Echo
-from tracer_proxy.limits import STITCH_HISTORY_MAX, STITCH_RESULTS_MAX, STITCH_TOOL_BYTES_MAX
+from tracer_proxy.limits import STITCH_HISTORY_MAX, STITCH_RESULTS_MAX, STITCH_TOOL_BYTES_MAX, TRACE_AGE_S_MAX
 from tracer_proxy.stitching.entropy import is_unique
 from tracer_proxy.stitching.keys import Keys, Scope
 from tracer_proxy.stitching.memory import Memory, Remembered, the_only
@@ -16,6 +16,9 @@ from tracer_proxy.stitching.runs import Runs
 from tracer_proxy.stitching.session_name import session_name
 from tracer_proxy.stitching.turn import Counts, Joined, Turn, first_of_a_trace, is_full, link_to, step_after
 from tracer_proxy.telemetry.record import Link, ToolRun
+
+_REASONS = ("ambiguous", "crowded", "unknown_id", "not_unique")
+"""Of several, the first is told."""
 
 
 class _Request(NamedTuple):
@@ -150,13 +153,22 @@ class Stitcher:
         reasons = set()
         for echo in request.asked.results[:STITCH_RESULTS_MAX]:
             key = self._call_key(request, echo.call_id, echo.tool, echo.anchor)
-            found = self._memory.get(key, request.now) if key else []
+            if not key:
+                reasons.add("not_unique")
+                continue
+            found = self._memory.get(key, request.now)
             entry = the_only(found)
-            if entry:
-                hits.append(_Hit(echo, key, entry))
+            if entry is None:
+                reasons.add("ambiguous" if found else "unknown_id")
+            elif self._may_have_had_a_rival(echo, key, request.now):
+                reasons.add("crowded")
             else:
-                reasons.add("ambiguous" if found else "unknown_id" if key else "not_unique")
-        return hits, next((reason for reason in ("ambiguous", "unknown_id", "not_unique") if reason in reasons), "")
+                hits.append(_Hit(echo, key, entry))
+        return hits, next((reason for reason in _REASONS if reason in reasons), "")
+
+    def _may_have_had_a_rival(self, echo: Echo, key: bytes, now: float) -> bool:
+        # A rival from before the oldest trace that is still joined does not matter. Unique ids have none, full table or not.
+        return self._memory.has_dropped(key, now - TRACE_AGE_S_MAX) and not is_unique(echo.call_id, echo.tool)
 
     def _answer_before(self, request: _Request) -> Remembered | None:
         response_id = request.asked.previous_response_id
@@ -182,7 +194,7 @@ class Stitcher:
         for echo in request.asked.history[:STITCH_HISTORY_MAX]:
             key = self._call_key(request, echo.call_id, echo.tool, echo.anchor)
             before = the_only(self._memory.get(key, request.now)) if key else None
-            if before:
+            if before and not self._may_have_had_a_rival(echo, key, request.now):
                 return before
         if not request.session:
             return None
@@ -196,7 +208,7 @@ class Stitcher:
             run = self._keys.tool_run(entry.trace_id, key)
             if self.pending.has_returned(run, now):
                 continue
-            self.pending.settle(run, entry, now)
+            self.pending.settle(run, now)
             tool = echo.tool or entry.tool.decode(errors="replace")
             span_id = run[:8].hex().encode()
             runs.append(

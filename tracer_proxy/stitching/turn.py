@@ -87,4 +87,5 @@ class Counts:
         self.joins: Counter[str] = Counter()
         """By method, ``new`` among them."""
         self.misses: Counter[str] = Counter()
-        """By reason: ``unknown_id``, ``ambiguous``, ``not_unique`` or ``rolled_over``."""
+        """By reason: ``unknown_id``, ``ambiguous``, ``not_unique``, ``rolled_over``, or ``crowded``: what would have made it
+        ambiguous may be forgotten, as there is more traffic than room."""
