@@ -244,6 +244,9 @@ EXPORT_BACKOFF_S = 0.25
 EXPORT_BACKOFF_MAX_S = 10.0
 EXPORT_CLOSE_S = 3.0
 """How long control goes on exporting when it ends."""
+ENCODED_ATTRIBUTES_MAX = 4096
+"""Attributes whose encoding is remembered; then it is forgotten and begun anew."""
+ENCODED_VALUE_CHARS_MAX = 64
 CONSOLE_WAIT_S = 1.0
 """How long the console waits for the root of a trace before it shows what there is."""
 CONSOLE_SPANS_MAX = 2_000
@@ -424,8 +427,6 @@ RPC_META_BODY_BYTES_MAX = 1 * MiB
 """A larger request gets no trace context in its ``_meta``."""
 RPC_ANSWER_BYTES_MAX = 4 * MiB
 """Of an answer in one piece, and of all that is kept of a stream; after decompression."""
-RPC_EVENT_BYTES_MAX = 1 * MiB
-"""A longer event of a stream is skipped."""
 RPC_MEMBERS_MAX = 1000
 """Members of an object into which trace context is written; MCP's have a handful."""
 RPC_TEXT_CHARS_MAX = 512

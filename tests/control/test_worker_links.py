@@ -36,7 +36,7 @@ class Desk:
     def confirm(self) -> None:
         """All is confirmed at once."""
 
-    def recorded(self, number: int, records: Sequence[Record]) -> None:
+    def recorded(self, number: int, records: Sequence[Record], size_bytes: int) -> None:
         self.records += records
 
     def lost(self, number: int) -> None:

@@ -115,6 +115,14 @@ async def test_no_route_and_no_request() -> None:
     assert (record.status, record.error, record.route, record.lane, record.attempts) == (404, Kind.NO_ROUTE, "", "", [])
 
 
+async def test_bytes_that_are_no_request() -> None:
+    async with upstream(answering(OK)) as endpoint, proxy(one_route(endpoint.url, top="log: {exchanges: stderr}")) as running:
+        kept = Kept(running)
+        assert status(await say(running.port, b"NONSENSE\r\n\r\n")) == 400
+        record = await kept.one()
+    assert (record.status, record.error, record.method, record.attempts) == (400, Kind.MALFORMED, "", [])
+
+
 async def test_a_stream_of_events() -> None:
     async def streams(endpoint: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await endpoint.request(reader)

@@ -125,6 +125,15 @@ class TestChat:
         found = chat([*QUESTION, *[chat_result(f"c{each}") for each in range(5000)]])
         assert len(found.results) <= limits.ECHOES_MAX
 
+    def test_how_far_back_is_looked_has_a_bound(self) -> None:
+        called = [*QUESTION, chat_said(chat_call("c")), chat_result("c")]
+        talk = [{"role": "assistant", "content": "Yes"}, user("Sure?")]
+        far = limits.HISTORY_MESSAGES_MAX
+        assert ids(chat(called + talk * 5).history) == ["c"]
+        assert chat(called + talk * far).history == ()
+        many = chat([*called[:-1], *[chat_result("c")] * limits.TAIL_MESSAGES_MAX])
+        assert not any(echo.anchor for echo in many.results)
+
     def test_an_id_beyond_all_reason_counts_as_none(self) -> None:
         call_id = "x" * (limits.IDENTIFIER_CHARS_MAX + 1)
         [echo] = chat([*QUESTION, chat_said(chat_call(call_id)), chat_result(call_id)]).results

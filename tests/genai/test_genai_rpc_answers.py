@@ -14,7 +14,7 @@ from rpc_traffic import FILES, Exchange, answered, everything, exchanges, reader
 
 from tracer_proxy.genai.rpc import RpcAnswered
 from tracer_proxy.genai.rpc_answers import RpcAnswerReader
-from tracer_proxy.limits import RPC_ANSWER_BYTES_MAX, RPC_EVENT_BYTES_MAX, RPC_MESSAGE_CHARS_MAX
+from tracer_proxy.limits import ANSWER_EVENT_BYTES_MAX, RPC_ANSWER_BYTES_MAX, RPC_MESSAGE_CHARS_MAX
 
 JSON, SSE = b"application/json", b"text/event-stream"
 
@@ -151,6 +151,7 @@ def test_an_a2a_stream_tells_the_newest_of_each_thing() -> None:
         answer(result={"task": {"id": "t", "contextId": "c", "status": {"state": "TASK_STATE_SUBMITTED"}}}),
         answer(result={"statusUpdate": {"taskId": "t", "status": {"state": "TASK_STATE_FAILED"}}}),
         answer(result={"artifactUpdate": {"taskId": "t", "artifact": {"artifactId": "a"}}}),
+        answer(result={"message": {"messageId": "m"}}),
     )
     found = known(told(stream, protocol="a2a", content_type=SSE))
     assert (found.task_id, found.task_state, found.context_id) == ("t", "TASK_STATE_FAILED", "c")
@@ -227,8 +228,9 @@ def test_it_gives_up_and_says_why(content_type: bytes, encoding: bytes, body: by
 
 def test_an_event_that_is_too_long_is_skipped_and_the_next_is_read() -> None:
     exchange = Exchange("mcp", "POST", {}, b"", 200, {b"content-type": SSE}, b"")
-    long = events(tool_answer("x" * RPC_EVENT_BYTES_MAX))
-    for pieces in ([long], [long[at : at + 65536] for at in range(0, len(long), 65536)]):
+    long = events(tool_answer("x" * ANSWER_EVENT_BYTES_MAX))
+    in_many = [long[at : at + 65536] for at in range(0, len(long), 65536)]
+    for pieces in ([long], in_many, [long[:-1], long[-1:]]):
         reading = reader(exchange)
         for piece in pieces:
             reading.feed(piece, 0.0)

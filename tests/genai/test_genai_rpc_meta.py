@@ -91,6 +91,8 @@ def test_a_value_that_no_json_text_can_hold_is_left_out() -> None:
         pytest.param(HEAD + b',"params":{"_meta":{},"_met\\u0061":{}}}', id="_meta twice"),
         pytest.param(HEAD + b',"params":{"_meta":{"traceparent":"a","traceparent":"a"}}}', id="traceparent twice"),
         pytest.param(HEAD + b',"a":1,"a":12}', id="a number that begins with another"),
+        # The second "a" is as long as the beginning of the first, up to its comma.
+        pytest.param(HEAD + b',"a":{"x":1,"b":2},"b":2,"a":123456}', id="a name twice, made to mislead the walk"),
         pytest.param(HEAD + b',"params":' + b'{"a":' * 5000 + b"1" + b"}" * 5001, id="too deep"),
         pytest.param(HEAD + b',"x":"' + b"x" * RPC_META_BODY_BYTES_MAX + b'"}', id="too large"),
         pytest.param(HEAD + b"," + b",".join(b'"%d":1' % n for n in range(RPC_MEMBERS_MAX)) + b"}", id="too many members"),

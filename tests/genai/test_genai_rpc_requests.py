@@ -12,7 +12,7 @@ from rpc_traffic import exchanges
 from tracer_proxy.genai.anchor import arguments_digest
 from tracer_proxy.genai.rpc import RpcAsked
 from tracer_proxy.genai.rpc_requests import read_rpc_request
-from tracer_proxy.limits import RPC_ARGUMENTS_BYTES_MAX, RPC_REQUEST_BYTES_MAX, RPC_TEXT_CHARS_MAX
+from tracer_proxy.limits import RPC_ARGUMENTS_BYTES_MAX, RPC_BATCH_BYTES_MAX, RPC_REQUEST_BYTES_MAX, RPC_TEXT_CHARS_MAX
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -180,6 +180,7 @@ def test_members_of_the_wrong_type_spoil_only_themselves() -> None:
 def test_of_a_batch_the_first_call_counts() -> None:
     batch = [{"jsonrpc": "2.0", "id": 9, "result": {}}, call(request_id=1, name="first"), call(request_id=2, name="second")]
     assert known(mcp(batch)).tool == "first"
+    assert mcp([*batch, {"x": "x" * RPC_BATCH_BYTES_MAX}]) is None
 
 
 def test_the_body_counts_where_headers_say_otherwise() -> None:

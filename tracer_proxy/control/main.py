@@ -354,8 +354,8 @@ class Control:
         if self._unconfirmed:
             self._keep()
 
-    def recorded(self, number: int, records: Sequence[Record]) -> None:
-        self.records.take(number, records)
+    def recorded(self, number: int, records: Sequence[Record], size_bytes: int) -> None:
+        self.records.take(number, records, size_bytes)
 
     def lost(self, number: int) -> None:
         self.totals.forget(str(number))

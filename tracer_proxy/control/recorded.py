@@ -27,10 +27,12 @@ class Recorded:
         self._log.configure(config.log.exchanges, config.tracing.profile)
         self._exporting.reconfigure(config.tracing)
 
-    def take(self, worker: int, records: Sequence[Record]) -> None:
+    def take(self, worker: int, records: Sequence[Record], size_bytes: int) -> None:
+        """``size_bytes`` is what all of them took on their way."""
+        each_bytes = size_bytes // max(len(records), 1)
         for record in records:
             record.worker = worker
-            self._exporting.offer(record)
+            self._exporting.offer(record, each_bytes)
             self._log.take(record)
             self.live.take(record)
 

@@ -33,8 +33,8 @@ class Desk(Protocol):
     def lost(self, number: int) -> None:
         """The worker is gone, or will call again."""
 
-    def recorded(self, number: int, records: Sequence[Record]) -> None:
-        """Exchanges that have ended."""
+    def recorded(self, number: int, records: Sequence[Record], size_bytes: int) -> None:
+        """Exchanges that have ended; ``size_bytes`` is what all of them took."""
 
 
 class Workers:
@@ -158,7 +158,7 @@ class WorkerLink(asyncio.Protocol):
         try:
             for kind, body in self._frames.feed(data):
                 if kind is FrameKind.RECORDS and self.number:
-                    self._workers.desk.recorded(self.number, read_records(body))
+                    self._workers.desk.recorded(self.number, read_records(body), len(body))
                 else:
                     self._take(kind, json.loads(body))
         except (BadFrame, ValueError, KeyError, TypeError):

@@ -3,11 +3,12 @@
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from tracer_proxy.dataplane.recording import record_of
+from tracer_proxy.dataplane.recording import record_of, record_of_refused
 from tracer_proxy.errors import ProxyError
 from tracer_proxy.telemetry.deltas import NO_COLOR
 
 if TYPE_CHECKING:
+    from tracer_proxy.dataplane.downstream import Downstream
     from tracer_proxy.dataplane.exchange import Exchange
 
 
@@ -32,12 +33,21 @@ def record(exchange: "Exchange", status: int, error: ProxyError | None) -> None:
         worker.meters.worker.streams_open -= 1
     records, witness = worker.records, exchange.witness
     failed = error is not None or status >= 500 or bool(exchange.past_attempts)
-    wanted = records.is_on and records.wants(exchange, seconds, failed=failed)
+    wanted = records.is_on and records.wants(seconds, worker.clock.now, sampled=exchange.sampled, failed=failed)
     made = record_of(exchange, status, error, exchange.began + seconds) if wanted else None
     if witness is not None:
         witness.conclude(made)
     elif made is not None:
         records.put(made)
+
+
+def refused(downstream: "Downstream", error: ProxyError, trace_id: bytes) -> None:
+    """Of bytes that were no request; there never was an exchange."""
+    worker, span_id = downstream.worker, downstream.worker.ids.span()
+    worker.meters.unrouted.exchange_done(error.status, 0.0, None)
+    worker.meters.unrouted_http.done(b"", error.status, error.kind, downstream.scheme == b"https", True, 0.0, b"", b"")
+    if worker.records.is_on and worker.records.wants(0.0, worker.clock.now, sampled=False, failed=True):
+        worker.records.put(record_of_refused(downstream, error, trace_id, span_id, monotonic()))
 
 
 def details(exchange: "Exchange") -> dict[str, str]:

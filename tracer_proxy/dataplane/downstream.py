@@ -9,6 +9,7 @@ import termios
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
+from tracer_proxy.dataplane import accounts
 from tracer_proxy.dataplane.exchange import Exchange
 from tracer_proxy.dataplane.plan import Plan
 from tracer_proxy.dataplane.respond import error_response
@@ -263,8 +264,7 @@ class Downstream(asyncio.Protocol):
         """Answers bytes that are no request, and closes: where the next one begins cannot be known."""
         trace_id = self.worker.ids.trace()
         self.worker.failed(error, {"trace_id": trace_id.decode()})
-        self.worker.meters.unrouted.exchange_done(error.status, 0.0, None)
-        self.worker.meters.unrouted_http.done(b"", error.status, error.kind, self.scheme == b"https", True, 0.0, b"", b"")
+        accounts.refused(self, error, trace_id)
         self.transport.write(error_response(error, trace_id, "", with_body=True, keep=False))
         self._close(linger=True)
 

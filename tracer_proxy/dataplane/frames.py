@@ -4,14 +4,16 @@ Control sends tables as pickles, for only it and its own workers hold the two en
 the process that reads strangers' bytes is never more than data.
 """
 
-import json
 import pickle
 import struct
 from enum import IntEnum
 from typing import Any
 
+import msgspec
+
 from tracer_proxy.limits import LINK_FRAME_BYTES_MAX
 
+_encode = msgspec.json.Encoder().encode
 _HEADER = struct.Struct(">IB")
 
 
@@ -42,7 +44,7 @@ class BadFrame(Exception):
 
 def frame(kind: FrameKind, document: Any) -> bytes:
     """The bytes of a JSON message."""
-    return _with_header(kind, json.dumps(document, separators=(",", ":")).encode())
+    return _with_header(kind, _encode(document))
 
 
 def records_frame(records: bytes) -> bytes:

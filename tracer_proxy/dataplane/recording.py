@@ -9,6 +9,7 @@ from tracer_proxy.telemetry.record import Attempt, Record
 
 if TYPE_CHECKING:
     from tracer_proxy.dataplane.attempts import Attempts
+    from tracer_proxy.dataplane.downstream import Downstream
     from tracer_proxy.dataplane.exchange import Exchange
 
 
@@ -77,6 +78,56 @@ def record_of(exchange: "Exchange", status: int, error: ProxyError | None, ended
         events=exchange.pieces,
         agent=_text(head.fields.values.get(AGENT_ID, b"")) or sub_agent.agent_id,
         parent_agent=sub_agent.parent_id,
+    )
+
+
+def record_of_refused(downstream: "Downstream", error: ProxyError, trace_id: bytes, span_id: bytes, now: float) -> Record:
+    """Of bytes that are no request: little is known."""
+    at = now + downstream.worker.clock.unix_offset
+    return Record(
+        trace_id=trace_id,
+        span_id=span_id,
+        parent_id=b"",
+        sampled=False,
+        joined_by="new",
+        trace_state=b"",
+        external_id=b"",
+        links=[],
+        began=at,
+        first_byte=None,
+        ended=at,
+        method="",
+        scheme=downstream.scheme.decode(),
+        host="",
+        path="",
+        query="",
+        version="1.1",
+        client=downstream.peer.decode(),
+        client_port=downstream.peer_port,
+        user_agent="",
+        request_bytes=0,
+        response_bytes=0,
+        status=error.status,
+        error=error.kind,
+        error_message=error.message,
+        is_stream=False,
+        route="",
+        http_route="",
+        lane="",
+        lane_intended="",
+        color="",
+        color_source="",
+        session="",
+        session_source="",
+        config=downstream.worker.table.version,
+        target="",
+        attempts=[],
+        tools=[],
+        llm_api="",
+        asked=None,
+        answered=None,
+        rpc_asked=None,
+        rpc_answered=None,
     )
 
 

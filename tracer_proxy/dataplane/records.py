@@ -2,16 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from tracer_proxy.limits import RECENT_RECORDS_PER_S, RECORDS_AT_ONCE, RECORDS_FLUSH_S
 from tracer_proxy.telemetry.record import Record
 from tracer_proxy.telemetry.wanted import Wanted
-
-if TYPE_CHECKING:
-    from tracer_proxy.dataplane.exchange import Exchange
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -38,14 +34,14 @@ class Records:
         self.live = self.live if live is None else live
         self.is_on = wanted.any or self.live
 
-    def wants(self, exchange: "Exchange", seconds: float, *, failed: bool) -> bool:
-        """Whether the record of an exchange that has just ended is to be made."""
+    def wants(self, seconds: float, now: float, *, sampled: bool, failed: bool) -> bool:
+        """Whether the record of an exchange that has just ended is to be made; it took ``seconds``."""
         wanted = self._wanted
-        if (wanted.sampled and exchange.sampled) or wanted.all or self.live:
+        if (wanted.sampled and sampled) or wanted.all or self.live:
             return True
         if (failed and wanted.errors) or seconds > wanted.slower_s:
             return True
-        return wanted.recent and self._is_one_of_a_few(exchange.worker.clock.now)
+        return wanted.recent and self._is_one_of_a_few(now)
 
     def _is_one_of_a_few(self, now: float) -> bool:
         if now >= self._refill_at:

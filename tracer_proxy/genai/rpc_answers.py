@@ -1,18 +1,17 @@
 """Answers of MCP and A2A, in one piece or as a stream of events."""
 
-import zlib
-from collections.abc import Callable
 from typing import Final
 
 import msgspec
 from msgspec import Raw, Struct
 
+from tracer_proxy.genai.decoding import BrokenEncoding, ContentDecoder, TooMuch, UnknownEncoding
 from tracer_proxy.genai.loose_json import ABSENT, is_given, loosely, one_or_batch, scalar, text
 from tracer_proxy.genai.rpc import RpcAnswered
+from tracer_proxy.genai.sse import EventSplitter
 from tracer_proxy.limits import (
     RPC_ANSWER_BYTES_MAX,
     RPC_BATCH_BYTES_MAX,
-    RPC_EVENT_BYTES_MAX,
     RPC_MESSAGE_CHARS_MAX,
     RPC_TEXT_CHARS_MAX,
 )
@@ -95,8 +94,7 @@ class RpcAnswerReader:
         self._session_id = mcp_session.decode() if mcp_session.isascii() and len(mcp_session) <= _CHARS else ""
         self._content_chars = content_chars
         self._is_stream = content_type.strip().lower().startswith(b"text/event-stream")
-        self._events = _event_feed()
-        self._decode = _decoding_feed(content_encoding)
+        self._events = EventSplitter()
         self._body: list[bytes] = []
         self._bytes = 0
         self._found = False
@@ -105,21 +103,23 @@ class RpcAnswerReader:
         self._task_id = self._task_state = self._context_id = ""
         if status == 204 or (content_type and not self._is_stream and b"json" not in content_type.lower()):
             self.gave_up = "unreadable"
-        elif self._decode is None:
+        try:
+            self._decoder = ContentDecoder(content_encoding)
+        except UnknownEncoding:
             self.gave_up = "encoding"
 
     def feed(self, data: bytes, now: float) -> None:
         """``data`` are bytes of the body as they come, cut anywhere; ``now`` is not looked at."""
-        if self.gave_up or self._decode is None:
+        if self.gave_up:
             return
         try:
-            data = self._decode(data)
-        except _Undecodable as error:
-            self.gave_up = str(error)
+            data = self._decoder.feed(data)
+        except (BrokenEncoding, TooMuch) as error:
+            self.gave_up = "too_large" if isinstance(error, TooMuch) else "encoding"
             self._body.clear()
             return
         if self._is_stream:
-            for event in self._events(data):
+            for event in self._events.feed(data):
                 answer = loosely(_answer, event, None) if event else None
                 if answer is not None:
                     self._read(answer)
@@ -191,52 +191,3 @@ def _tool_result(result: _McpResult, chars: int) -> str | None:
     if texts:
         return "\n".join(texts)[:chars]
     return bytes(result.structured_content).decode(errors="replace")[:chars] if is_given(result.structured_content) else None
-
-
-class _Undecodable(Exception):
-    """Says why, as ``RpcAnswerReader.gave_up`` does."""
-
-
-def _decoding_feed(content_encoding: bytes) -> Callable[[bytes], bytes] | None:
-    name = content_encoding.strip().lower()
-    if name in (b"", b"identity"):
-        return lambda data: data
-    if name not in (b"gzip", b"x-gzip", b"deflate"):
-        return None
-    inflate = zlib.decompressobj(wbits=47)  # zlib's or gzip's head, whichever comes
-
-    def feed(data: bytes) -> bytes:
-        try:
-            plain = inflate.decompress(data, RPC_ANSWER_BYTES_MAX + 1)
-        except zlib.error:
-            raise _Undecodable("encoding") from None
-        if len(plain) > RPC_ANSWER_BYTES_MAX:
-            raise _Undecodable("too_large")
-        return plain
-
-    return feed
-
-
-def _event_feed() -> Callable[[bytes], list[bytes]]:
-    """A function that takes bytes of a stream of events and gives the data of each event that ends in them."""
-    kept = b""
-    ended_in_cr = is_too_long = False
-
-    def feed(data: bytes) -> list[bytes]:
-        nonlocal kept, ended_in_cr, is_too_long
-        # A CR ends its line at once; an LF that comes with the next bytes belongs to it.
-        if ended_in_cr and data:
-            data, ended_in_cr = data.removeprefix(b"\n"), False
-        ended_in_cr = ended_in_cr or data.endswith(b"\r")
-        *blocks, kept = (kept + data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")).split(b"\n\n")
-        found = []
-        for block in blocks:
-            if not is_too_long and len(block) <= RPC_EVENT_BYTES_MAX:
-                data_lines = [line[5:].removeprefix(b" ") for line in block.split(b"\n") if line.startswith(b"data:")]
-                found.append(b"\n".join(data_lines))
-            is_too_long = False
-        if len(kept) > RPC_EVENT_BYTES_MAX:
-            kept, is_too_long = kept[-1:], True
-        return found
-
-    return feed

@@ -94,12 +94,13 @@ def _taken_apart(json_object: bytes) -> _Object:
     for left in range(len(members), 0, -1):
         key = _match_key(json_object, start)
         name = _name(key[1]) if key else ""
-        if key is None or name not in members or name in places:
-            raise _Unsuitable  # a name that comes twice: nobody can say which of the two its reader goes by
+        if key is None or name not in members:
+            raise _Unsuitable
         value = bytes(members[name])
         room = key.end() + len(value)
         space = _match_space(json_object, room)
-        # Where a name comes twice, msgspec gave the second value, and it is the first one that stands here.
+        # Where a name comes twice msgspec gives one member, with the second value: the walk then meets another value, or has
+        # not come to the brace at its last step. Nobody can say which of the two the request's reader goes by.
         if not json_object.startswith(value, key.end()) or space is None:
             raise _Unsuitable
         if json_object[space.end()] != (_COMMA if left > 1 else _BRACE):

@@ -6,17 +6,22 @@ it as well. A wrong "yes" could join two conversations, so whatever looks like a
 
 import re
 from functools import partial
+from itertools import pairwise
 from math import log2
+from operator import ne
 
 from tracer_proxy.limits import UNIQUE_ID_BITS_MIN, UNIQUE_ID_BYTES_MAX
 
 _find_uuid = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE).search
-_tokens = re.compile(r"[0-9A-Za-z]+").findall
+_tokens = re.compile(rb"[0-9A-Za-z]{8,}").findall
 _TOKEN_CHARS_MIN = 8
 """Shorter ones are words with a version more often than they are random."""
-_KINDS = str.maketrans("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", "0" * 10 + "a" * 26 + "A" * 26)
-_ALPHABETS = ((re.compile("[0-9a-f]+|[0-9A-F]+").fullmatch, 16), (re.compile("[0-9a-z]+|[0-9A-Z]+").fullmatch, 36))
-_without_words = partial(re.compile("[A-Z]?[a-z]{2,}").sub, "")
+_DIGITS, _SMALL, _CAPITAL = b"0123456789", b"abcdefghijklmnopqrstuvwxyz", b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_KINDS = bytes.maketrans(_DIGITS + _SMALL + _CAPITAL, b"0" * 10 + b"a" * 26 + b"A" * 26)
+_CHARACTERS = _DIGITS + _SMALL + _CAPITAL
+_is_near = frozenset((one, other) for one in _CHARACTERS for other in _CHARACTERS if abs(one - other) <= 1).__contains__
+_ALPHABETS = ((re.compile(b"[0-9a-f]+|[0-9A-F]+").fullmatch, 16), (re.compile(b"[0-9a-z]+|[0-9A-Z]+").fullmatch, 36))
+_without_words = partial(re.compile(b"[A-Z]?[a-z]{2,}").sub, b"")
 
 
 def is_unique(call_id: str, tool: str = "") -> bool:
@@ -25,25 +30,25 @@ def is_unique(call_id: str, tool: str = "") -> bool:
         return False
     # A short name may stand in a random id by chance, and is no evidence itself.
     rest = call_id.replace(tool, " ") if len(tool) >= _TOKEN_CHARS_MIN else call_id
-    uuid = _find_uuid(rest)
+    uuid = _find_uuid(rest) if rest.count("-") >= 4 else None
     if uuid:
         rest = uuid.group().replace("-", "")
     bits = 0.0
-    for token in _tokens(rest):
+    for token in _tokens(rest.encode(errors="replace")):
         bits += _random_bits(token)
         if bits >= UNIQUE_ID_BITS_MIN:
             return True
     return False
 
 
-def _random_bits(token: str) -> float:
+def _random_bits(token: bytes) -> float:
     """How much chance ``token`` shows; 0 if it could be a word, a number, or characters in a row."""
     chars = len(token)
-    if chars < _TOKEN_CHARS_MIN or len(set(token)) * 2 < min(chars, 20) or _in_a_row(token) * 2 > chars:
+    if len(set(token)) * 2 < min(chars, 20) or _in_a_row(token) * 2 > chars:
         return 0.0
     kinds = token.translate(_KINDS)
     # Digits, small and capital letters take turns: by chance at 40 to 66 of 100 characters.
-    if sum(map(str.__ne__, kinds, kinds[1:])) * 5 < chars:
+    if sum(map(ne, kinds, kinds[1:])) * 5 < chars:
         return 0.0
     for match, characters in _ALPHABETS:
         if match(token):
@@ -52,10 +57,6 @@ def _random_bits(token: str) -> float:
     return chars * log2(62) if len(_without_words(token)) * 3 >= chars else 0.0
 
 
-def _in_a_row(token: str) -> int:
-    """How many characters follow the one before, or the one before that, in the order of the alphabet, or repeat it."""
-    codes = token.encode()
-    return sum(
-        abs(code - before) <= 1 or abs(code - earlier) <= 1
-        for code, before, earlier in zip(codes[2:], codes[1:], codes, strict=False)
-    )
+def _in_a_row(token: bytes) -> int:
+    """How many characters repeat the one before, or are its neighbours in the alphabet; or so with the one before that."""
+    return max(sum(map(_is_near, pairwise(token))), sum(map(_is_near, zip(token, token[2:], strict=False))))

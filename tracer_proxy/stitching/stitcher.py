@@ -160,7 +160,7 @@ class Stitcher:
 
     def _answer_before(self, request: _Request) -> Remembered | None:
         response_id = request.asked.previous_response_id
-        if not is_unique(response_id):
+        if not response_id or not is_unique(response_id):
             return None
         return the_only(self._memory.get(self._keys.response(request.scope, response_id), request.now))
 

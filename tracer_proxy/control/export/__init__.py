@@ -6,6 +6,7 @@
     sdk_spans        spans as the SDK's objects, and the resource they are of
     collector        HTTP to a collector: one try, and what came of it
     otlp             OTLP over HTTP, also to Jaeger
+    otlp_encoding    its protobuf
     jaeger_thrift    Jaeger's old protocol, with the extra ``jaeger-thrift``
     console          a tree on stderr
 

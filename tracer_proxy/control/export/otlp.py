@@ -1,29 +1,54 @@
-"""OTLP over HTTP by the official exporter."""
+"""OTLP over HTTP by the official exporter, but for its encoder."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
-from opentelemetry.exporter.otlp.proto.http import Compression
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.exporter.otlp.proto.http import Compression, trace_exporter
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExportResult
 
+from tracer_proxy import __version__
 from tracer_proxy.config.tracing import Tracing
 from tracer_proxy.control.export import environment
 from tracer_proxy.control.export.collector import CollectorSession, NotTaken
-from tracer_proxy.control.export.sdk_spans import SdkSpans
+from tracer_proxy.control.export.otlp_encoding import Encoder
+from tracer_proxy.control.export.sdk_spans import SCOPE, resource
 from tracer_proxy.telemetry.spans import SpanData
+from tracer_proxy.telemetry.spans.names import PROFILES
 
 _PATH = "/v1/traces"
 _ENDPOINT = "http://localhost:4318"
 
 
+class _Encoded(list[Any]):
+    """What the exporter takes for spans, and for what it makes of them: a batch that is encoded already."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__()
+        self._body = body
+
+    def SerializePartialToString(self) -> bytes:
+        return self._body
+
+
+def _unless_encoded(encode: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda spans: spans if isinstance(spans, _Encoded) else encode(spans)
+
+
+# The exporter has no other place to put an encoder in. All else of it, from endpoints to certificates, stays in use.
+vars(trace_exporter)["encode_spans"] = _unless_encoded(encode_spans)
+
+
 class OtlpSink:
     def __init__(self, tracing: Tracing) -> None:
-        self._spans = SdkSpans(environment.profile(tracing), tracing.service)
+        schema_url = PROFILES[environment.profile(tracing)].schema_url
+        self._encoder = Encoder(resource(tracing.service).attributes or {}, SCOPE, __version__, schema_url)
         self._session = CollectorSession()
         self.target = traces_url(tracing.endpoint)
         tls = tracing.tls
-        self._exporter = OTLPSpanExporter(
+        self._exporter = trace_exporter.OTLPSpanExporter(
             endpoint=self.target,
             certificate_file=str(tls.ca) if tls.ca else None,
             client_key_file=str(tls.key) if tls.key else None,
@@ -35,7 +60,8 @@ class OtlpSink:
         )
 
     def export(self, spans: Sequence[SpanData]) -> int:
-        result = self._exporter.export([self._spans.span(span) for span in spans])
+        encoded = _Encoded(self._encoder.request(spans))
+        result = self._exporter.export(cast("Sequence[ReadableSpan]", encoded))
         if result is not SpanExportResult.SUCCESS:
             raise self._session.failure or NotTaken("the batch is too large", is_transient=False)
         return self._session.rejected

@@ -27,16 +27,17 @@ _BLOCK_END: Final = b"}]}"
 _TEXT_END: Final = b'"}]}'
 _QUOTE: Final = ord('"')
 _TAIL_BYTES: Final = 24
-_ENDS_BYTES: Final = 128
-"""Of a message, looked at on either side; all that is compared is shorter."""
 _MARKED_MESSAGES: Final = 4
 """A client that moves its marks has one near the end of the conversation."""
+_ENDS_BYTES: Final = 128
+"""Of a message, looked at on either side; all that is compared is shorter."""
 
 
 def as_said(messages: Sequence[Raw]) -> Iterable[tuple[Raw | bytes | memoryview, ...]]:
     """Each message in pieces, which are not always JSON: good for a digest alone."""
     last = (bytes(memoryview(message)[-_ENDS_BYTES:]) for message in messages[-_MARKED_MESSAGES:])
-    return map(_as_said, messages) if any(end.endswith(_MARKED_ENDS) for end in last) else as_it_stands(messages)
+    # By the mark itself: what only ends like one, such as a call's arguments, must not make a conversation count in two ways.
+    return map(_as_said, messages) if any(b'"cache_control"' in end for end in last) else as_it_stands(messages)
 
 
 def as_it_stands(messages: Sequence[Raw]) -> Iterable[tuple[Raw]]:
