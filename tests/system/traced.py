@@ -4,7 +4,7 @@ The agents send no trace header. Which exchanges are of one turn is known withou
 on every answer it gets, and a provider notes the ``traceparent`` of every request.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,8 @@ APIS = ("openai", "anthropic", "gemini")
 PROTOCOLS = ("chat", "responses", "own_items", "messages", "gemini")
 """What an agent may speak: ``responses`` leaves the conversation to the provider, ``own_items`` repeats it in every request."""
 API_OF = {"chat": "openai", "responses": "openai", "own_items": "openai", "messages": "anthropic", "gemini": "gemini"}
+SHOWN_MAX = 5
+"""Trees in a message."""
 HEAD = """
 version: 1
 proxy: {{listen: 127.0.0.1:0, workers: {workers}}}
@@ -65,14 +67,23 @@ class Stage:
     receiver: OtlpReceiver
     providers: dict[IdStyle, ScriptedProvider]
 
-    async def trees_of(self, trace_ids: Iterable[str], spans: int) -> list[Tree]:
-        """The trees of these traces, in this order, once they have so many spans together."""
-        wanted = list(dict.fromkeys(trace_ids))
+    async def trees_of(self, wanted: Mapping[str, int]) -> list[Tree]:
+        """The trees of the traces in ``wanted``, in that order, once each has as many spans as it says.
 
-        def are_there(receiver: OtlpReceiver) -> bool:
-            return sum(span.trace_id in wanted for span in receiver.spans) >= spans
+        AssertionError with those that have not.
+        """
 
-        await self.receiver.wait_for(are_there)
+        def lacking(receiver: OtlpReceiver) -> list[Tree]:
+            trees = receiver.trees()
+            found = [trees.get(trace_id, Tree(trace_id, ())) for trace_id in wanted]
+            return [tree for tree in found if len(tree.spans) < wanted[tree.trace_id]]
+
+        try:
+            await self.receiver.wait_for(lambda receiver: not lacking(receiver))
+        except AssertionError:
+            short = lacking(self.receiver)
+            shown = "\n".join(str(tree) for tree in short[:SHOWN_MAX])
+            raise AssertionError(f"{len(short)} of {len(wanted)} traces lack spans:\n{shown}") from None
         trees = self.receiver.trees()
         return [trees[trace_id] for trace_id in wanted]
 
