@@ -291,17 +291,25 @@ def test_three_processes_remember_what_one_would(steps: list[tuple[str, int, int
         shared = [SharedMemory(fd, region) for region in range(3)]
         model = LocalMemory(1000)
         now = NOW
+        put_at: dict[tuple[bytes, bytes], float] = {}
         for what, key_number, trace, region, pause in steps:
             now += pause
             key = b"%016d" % (key_number * STITCH_BUCKETS)
             if what == "get":
                 found, expected = shared[region].get(key, now), model.get(key, now)
                 assert bool(found) == bool(expected)
-                assert the_only(found) == the_only(expected)
+                only = the_only(found)
+                if the_only(expected) is not None:
+                    assert only == the_only(expected)
+                elif only is not None:
+                    # One process remembers rivals for ever, a region only while they could still be joined.
+                    rivals = [at for (rival_key, holder), at in put_at.items() if rival_key == key and holder != only.holder]
+                    assert all(only.at - at > STITCH_MEMORY_S for at in rivals)
                 continue
             if what == "newest":
                 key = b"newest" + key[6:]
             value = entry(trace, now, ANYBODY if what == "newest" else None)
+            put_at[key, value.holder] = now
             for memory in (shared[region], model):
                 memory.put(key, value, (lambda other: True) if what == "settled" else (lambda other: False))
             if what == "newest":

@@ -223,7 +223,7 @@ async def test_another_credential_is_another_agent() -> None:
         await post(running, asking(USER))
         await say(running.port, request(PATH, "Authorization: Bearer other", body=asking(USER, CALLING, RESULT)))
         first, then = await kept.next(2)
-        assert running.worker.stitcher.counts.misses == {"unknown_id": 1}
+        assert +running.worker.stitcher.counts.misses == {"unknown_id": 1}
     assert first.trace_id != then.trace_id
 
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from tracer_proxy import limits
-from tracer_proxy.dataplane.shared_memory import COLOR_REGION_BYTES, ID_REGION_BYTES
+from tracer_proxy.dataplane.shared_memory import COLOR_TABLE_BYTES, ID_TABLE_BYTES, MARK_TABLE_BYTES
 from tracer_proxy.limits import MiB
 from tracer_proxy.routing.run_prefix import split_run
 from tracer_proxy.telemetry.catalogue import Join, JoinMiss
@@ -13,11 +13,13 @@ PAGE = (Path(__file__).parents[2] / "docs" / "stitching.md").read_text("utf-8")
 
 
 def test_the_numbers_are_those_of_the_limits() -> None:
-    ids, colors = 8 * limits.STITCH_BUCKETS, 8 * limits.COLOR_BUCKETS
-    assert f"| {ids:,}".replace(",", " ") in PAGE
-    assert f"| {colors:,}".replace(",", " ") in PAGE
-    assert f"{ID_REGION_BYTES / MiB:g} MiB when full" in PAGE
-    assert f"of each worker, {COLOR_REGION_BYTES / MiB:g} MiB |" in PAGE
+    for buckets, size in (
+        (limits.STITCH_BUCKETS, ID_TABLE_BYTES),
+        (limits.MARK_BUCKETS, MARK_TABLE_BYTES),
+        (limits.COLOR_BUCKETS, COLOR_TABLE_BYTES),
+    ):
+        entries = f"{8 * buckets:,}".replace(",", " ")
+        assert re.search(rf"\| {entries} of each worker.* {size / MiB:.1f} MiB", PAGE), (entries, size / MiB)
     assert (
         f"{limits.STITCH_MEMORY_S / 3600:g} hours; an MCP call is expected within {limits.MCP_CALL_S_MAX / 60:g} minutes"
         in PAGE
@@ -29,7 +31,7 @@ def test_the_numbers_are_those_of_the_limits() -> None:
 
 def test_methods_and_reasons_are_those_that_are_counted() -> None:
     told = set(re.findall(r"`(\w+)` \|$|`(\w+)`, `(\w+)` \|$", PAGE, re.MULTILINE))
-    methods = {name for names in told for name in names if name}
+    methods = {name for names in told for name in names if name} - {"joined_by"}
     assert methods == {Join.RUN, Join.RESPONSE_ID, Join.TOOL_CALL, Join.CONVERSATION, Join.MCP_CALL, Join.NEW}
     reasons = re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)
     assert set(reasons) == set(map(str, JoinMiss))

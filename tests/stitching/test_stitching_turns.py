@@ -331,3 +331,13 @@ def test_only_so_many_results_of_a_request_are_looked_at() -> None:
     request: Asked = asked(*strangers, history=strangers)
     stitcher(Watched(10)).join(request, SCOPE, NOW)
     assert len(looked_up) < 100
+
+
+def test_calls_that_are_not_unique_are_known_by_the_answer_that_the_request_names() -> None:
+    """Responses with ``previous_response_id``: the message that handed the call out is not in the request."""
+    agent = Agent(stitcher())
+    for response_id in (RESPONSE, RESPONSE.replace("68f1", "97ac")):
+        _, turn = agent.ask(asked(api="responses"), answered(call("call_0"), answer_id=response_id))
+        joined, _ = agent.ask(asked(echo("call_0"), api="responses", previous=response_id), answered())
+        assert (joined.method, joined.trace_id) == ("response_id", turn.trace_id)
+        assert [(run.tool, run.call_id) for run in joined.tools] == [("search", "call_0")]

@@ -33,9 +33,10 @@ _ID_LAYOUT = f"16s16s8s8s?dI{COLOR_BYTES_MAX + 1}p{STITCH_SESSION_BYTES_MAX + 1}
 _NO_HOLDER = bytes(6)
 _MARK_LAYOUT = "6sx"
 _COLOR_LAYOUT = f"6s{COLOR_BYTES_MAX + 1}p"
-_ID_BYTES = SharedTable.size(_ID_LAYOUT, STITCH_BUCKETS)
-_MARK_BYTES = SharedTable.size(_MARK_LAYOUT, MARK_BUCKETS)
-_REGION_BYTES = _ID_BYTES + _MARK_BYTES + SharedTable.size(_COLOR_LAYOUT, COLOR_BUCKETS)
+ID_TABLE_BYTES = SharedTable.size(_ID_LAYOUT, STITCH_BUCKETS)
+MARK_TABLE_BYTES = SharedTable.size(_MARK_LAYOUT, MARK_BUCKETS)
+COLOR_TABLE_BYTES = SharedTable.size(_COLOR_LAYOUT, COLOR_BUCKETS)
+_REGION_BYTES = ID_TABLE_BYTES + MARK_TABLE_BYTES + COLOR_TABLE_BYTES
 _FIRST_REGION = PAGESIZE
 FILE_BYTES = _FIRST_REGION + STITCH_REGIONS_MAX * _REGION_BYTES
 _SECRET = STITCH_REGIONS_MAX
@@ -77,7 +78,11 @@ class SharedMemory:
         if self.region is not None:
             self._map[self.region] = 1
             base = _FIRST_REGION + self.region * _REGION_BYTES
-            self._ids.own, self._marks.own, self._colors.own = base, base + _ID_BYTES, base + _ID_BYTES + _MARK_BYTES
+            self._ids.own, self._marks.own, self._colors.own = (
+                base,
+                base + ID_TABLE_BYTES,
+                base + ID_TABLE_BYTES + MARK_TABLE_BYTES,
+            )
         self._look()
 
     def put(self, key: bytes, value: Remembered, is_settled: Settled = never) -> None:
@@ -157,8 +162,8 @@ class SharedMemory:
             self._used = used
             regions = [_FIRST_REGION + region * _REGION_BYTES for region in range(STITCH_REGIONS_MAX) if used[region]]
             self._ids.bases = regions
-            self._marks.bases = [base + _ID_BYTES for base in regions]
-            self._colors.bases = [base + _ID_BYTES + _MARK_BYTES for base in regions]
+            self._marks.bases = [base + ID_TABLE_BYTES for base in regions]
+            self._colors.bases = [base + ID_TABLE_BYTES + MARK_TABLE_BYTES for base in regions]
 
 
 def _claim(fd: int) -> int | None:

@@ -112,11 +112,15 @@ class Stitcher:
         if request.session:
             self._memory.put(self._keys.session(request.scope, request.session.encode()), newest)
         for call in answered.calls:
-            key = self._call_key(request, call.call_id, call.tool, call.anchor)
-            if key:
-                tool = call.tool.encode(errors="replace")
+            tool = call.tool.encode(errors="replace")
+            # By either of them an id that is not unique may come back.
+            anchors = (call.anchor, self._answer_anchor(request, answered.id))
+            keys = [self._call_key(request, call.call_id, call.tool, anchor) for anchor in anchors]
+            keys = list(dict.fromkeys(filter(None, keys)))
+            for key in keys:
                 self._memory.put(key, entry._replace(tool=tool[:STITCH_TOOL_BYTES_MAX]))
-                run = self._keys.tool_run(turn.trace_id, key)
+            if keys:
+                run = self._keys.tool_run(turn.trace_id, keys[0])
                 self.pending.remember(entry, run, scope.listener, tool, call.arguments_digest)
 
     def _request(self, asked: Asked, scope: Scope, now: float) -> _Request:
@@ -130,6 +134,12 @@ class Stitcher:
         if not anchor:
             return b""
         return self._keys.call(request.scope, raw, self._keys.witness(anchor, request.session.encode()))
+
+    def _answer_anchor(self, request: _Request, response_id: str) -> bytes:
+        """What Responses make of an anchor: a call of that answer, whose id is unique. Empty for any other API."""
+        if request.asked.api != "responses" or not is_unique(response_id):
+            return b""
+        return self._keys.response(request.scope, response_id)
 
     def _step_before(self, request: _Request) -> _Found:
         """The step that handed out what the request hands back: the same turn."""
@@ -151,8 +161,9 @@ class Stitcher:
         """The results whose call is known beyond doubt; and why the others are not."""
         hits = []
         reasons = set()
+        before = request.asked.previous_response_id
         for echo in request.asked.results[:STITCH_RESULTS_MAX]:
-            key = self._call_key(request, echo.call_id, echo.tool, echo.anchor)
+            key = self._call_key(request, echo.call_id, echo.tool, echo.anchor or self._answer_anchor(request, before))
             if not key:
                 reasons.add("not_unique")
                 continue

@@ -83,6 +83,7 @@ class JoinMiss(StrEnum):
     UNKNOWN_ID = "unknown_id"
     AMBIGUOUS = "ambiguous"
     NOT_UNIQUE = "not_unique"
+    CROWDED = "crowded"
     ROLLED_OVER = "rolled_over"
     TOO_LARGE = "too_large"
     UNREADABLE = "unreadable"
