@@ -1,8 +1,12 @@
 """Ids of tool calls, from unique ones to those that collide in every conversation."""
 
 import secrets
+import string
 from collections.abc import Sequence
 from enum import StrEnum
+
+_CHARACTERS = string.ascii_letters + string.digits
+_RANDOM_CHARACTERS = 24
 
 
 class IdStyle(StrEnum):
@@ -22,7 +26,7 @@ def call_ids(style: IdStyle, tools: Sequence[str], called_before: int, prefix: s
     """For the calls of one answer; ``called_before`` are the conversation's calls so far, ``prefix`` is the provider's."""
     match style:
         case IdStyle.RANDOM:
-            return [f"{prefix}{secrets.token_hex(12)}" for _ in tools]
+            return [prefix + "".join(secrets.choice(_CHARACTERS) for _ in range(_RANDOM_CHARACTERS)) for _ in tools]
         case IdStyle.COUNTING:
             return [f"call_{place}" for place in range(len(tools))]
         case IdStyle.FUNCTIONS:

@@ -135,7 +135,7 @@ class ScriptedProvider:
             raise Refused(500, "only Gemini knows calls without ids")
         ids = call_ids(self.ids, [call.tool for call in calls], said.called_before, call_prefix)
         return Reply(
-            id=f"{id_prefix}{secrets.token_hex(16)}",
+            id=f"{id_prefix}{secrets.token_hex(25)}",
             model=said.model,
             created=int(time.time()),  # noqa: TID251  # a date, no duration
             text=step.text if step else self.script.answer,
