@@ -141,12 +141,8 @@ def tool_run(**changes: Any) -> ToolRun:
     return msgspec.structs.replace(made, **changes)
 
 
-def provider(api: str, host: str) -> str:
-    return {"api.openai.com": "openai", "api.anthropic.com": "anthropic"}.get(host, api)
-
-
 def spans(made: Record, **options: Any) -> list[SpanData]:
-    return spans_of(made, SpanOptions(**{"provider_name": provider} | options))
+    return spans_of(made, SpanOptions(**options))
 
 
 def server_of(made: Record, **options: Any) -> SpanData:

@@ -6,12 +6,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiohttp import ClientSession
 from harness import Upstream, upstream
 from otlp_receiver import OtlpReceiver, otlp_receiver
 from prometheus_client.parser import text_string_to_metric_families
 from proxy_process import ProxyProcess, proxy_process
 
+pytestmark = pytest.mark.timeout(240)
 EXCHANGES = 10_000
 CLIENTS = 8
 SHOWN_BY_SPANS = {
@@ -87,9 +89,7 @@ async def test_ten_thousand_exchanges(tmp_path: Path) -> None:
         config = CONFIG.format(receiver=receiver.endpoint, log=log, endpoint=endpoint.url)
         async with proxy_process(config, tmp_path) as proxy:
             seen = await drive(proxy)
-            attempts = Counter({path: count for (path, _), count in seen.items() if path != "/nowhere"})
-            spans_wanted = EXCHANGES + attempts.total() + sum(attempts[path] for path in ("/tried/503", "/gone"))
-            await receiver.wait_for(lambda found: len(found.spans) >= spans_wanted, 120)
+            await receiver.wait_for(lambda found: sum(span.kind == "SERVER" for span in found.spans) >= EXCHANGES, 100)
             await asyncio.sleep(1.5)  # the workers' last report, and the log's last lines
             served = await samples(proxy, "http_server_request_duration_seconds_count")
             sent = await samples(proxy, "http_client_request_duration_seconds_count")

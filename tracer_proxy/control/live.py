@@ -11,8 +11,8 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from tracer_proxy.limits import LIVE_PENDING_MAX, LIVE_RECORDS_MAX, LIVE_STREAMS_MAX, LIVE_WRITE_EXCHANGES
-from tracer_proxy.telemetry.exchange_log import error_type
 from tracer_proxy.telemetry.record import Record
+from tracer_proxy.telemetry.selection import has_failed
 
 
 class RecordSource(Protocol):
@@ -40,7 +40,7 @@ class Filter:
         return (
             (not self.trace or record.trace_id.startswith(self.trace.encode()))
             and (not self.route or record.route == self.route)
-            and (not self.errors or record.status >= 400 or bool(error_type(record)))
+            and (not self.errors or record.status >= 400 or has_failed(record))
         )
 
 

@@ -7,7 +7,6 @@ from tracer_proxy.control.events import Events
 from tracer_proxy.control.exchange_log import ExchangeLog
 from tracer_proxy.control.export.exporting import Exporting
 from tracer_proxy.control.live import Live, RecordSource
-from tracer_proxy.genai.requests import provider_name
 from tracer_proxy.telemetry import catalogue
 from tracer_proxy.telemetry.record import Record
 from tracer_proxy.telemetry.totals import Totals
@@ -19,7 +18,7 @@ class Recorded:
     def __init__(self, events: Events, source: RecordSource) -> None:
         self.live = Live(source)
         self._log = ExchangeLog(events)
-        self._exporting = Exporting(events.write, provider_name)
+        self._exporting = Exporting(events.write)
         self._counted: dict[tuple[str, ...], int] = {}
         """What the totals know of."""
 

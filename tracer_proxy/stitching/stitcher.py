@@ -119,7 +119,8 @@ class Stitcher:
             keys = list(dict.fromkeys(filter(None, keys)))
             for key in keys:
                 self._memory.put(key, entry._replace(tool=tool[:STITCH_TOOL_BYTES_MAX]))
-            if keys:
+            if len(keys) == 1:
+                # By two keys the run of the tool would have two spans, one of which nobody will ever send.
                 run = self._keys.tool_run(turn.trace_id, keys[0])
                 self.pending.remember(entry, run, scope.listener, tool, call.arguments_digest)
 

@@ -3,9 +3,10 @@
 from typing import Any
 
 from tracer_proxy.limits import LOG_VALUE_CHARS_MAX
-from tracer_proxy.telemetry.exchange_log import endpoint_of, line_of, seconds, time_of
+from tracer_proxy.telemetry.exchange_log import line_of, seconds, time_of
 from tracer_proxy.telemetry.record import Attempt, Link, Record, ToolRun
 from tracer_proxy.telemetry.redaction import redacted_query
+from tracer_proxy.telemetry.spans import endpoint_of
 
 
 def detail_of(record: Record, *, profile: str = "v1.41") -> dict[str, Any]:

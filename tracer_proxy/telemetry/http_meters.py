@@ -6,11 +6,11 @@ varies with a caller or an upstream (methods, statuses) is bounded: beyond that 
 
 from bisect import bisect_left
 
-from tracer_proxy.errors import Kind
 from tracer_proxy.limits import HTTP_SERIES_MAX
 from tracer_proxy.telemetry import catalogue
 from tracer_proxy.telemetry.catalogue import HTTP_BUCKETS_S
-from tracer_proxy.telemetry.collected import Collected, Family, Labels
+from tracer_proxy.telemetry.collected import Collected, Family
+from tracer_proxy.telemetry.outcome import CLIENT_GONE_STATUS, client_error_type, server_error_type
 
 _METHODS = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH"))
 _OTHER_METHOD = b"_OTHER"
@@ -60,8 +60,10 @@ class HttpServerMeter:
         for (method, status, error, is_https, version_1_1), histogram in self._family.items():
             if any(histogram.counts):
                 scheme, version = "https" if is_https else "http", "1.1" if version_1_1 else "1.0"
-                outcome = _outcome(status, error, 500)
-                labels = (method.decode(), self.http_route, *outcome, scheme, version)
+                failed = error if status == _OTHER_STATUS else server_error_type(status, error)
+                # To a client that left first, no status was sent.
+                sent = "" if status == CLIENT_GONE_STATUS else _status(status)
+                labels = (method.decode(), self.http_route, sent, failed, scheme, version)
                 into.observe(catalogue.SERVER_DURATION, labels, histogram)
 
 
@@ -89,17 +91,13 @@ class HttpClientMeter:
         for (method, status, error), histogram in self._family.items():
             if any(histogram.counts):
                 # To its endpoints the proxy speaks HTTP/1.1 and nothing else.
-                labels = (method.decode(), *self._server, *_outcome(status, error, 400), "1.1")
+                failed = error if status == _OTHER_STATUS else client_error_type(status, error)
+                labels = (method.decode(), *self._server, _status(status), failed, "1.1")
                 into.observe(catalogue.CLIENT_DURATION, labels, histogram)
 
 
-def _outcome(status: int, error: str, failed_from: int) -> Labels:
-    """Status and ``error_type``. By the conventions a status of an error is its own type where nothing says more, and that a
-    caller left is no error."""
-    shown = str(status) if status > 0 else _OTHER if status == _OTHER_STATUS else ""
-    if error == Kind.CLIENT_GONE:
-        return shown, ""
-    return shown, error or (shown if status >= failed_from else "")
+def _status(status: int) -> str:
+    return str(status) if status > 0 else _OTHER if status == _OTHER_STATUS else ""
 
 
 def _other_server(key: _ServerKey) -> _ServerKey:

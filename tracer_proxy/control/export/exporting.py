@@ -57,9 +57,8 @@ class _Offered:
 class Exporting:
     """To be made, and told of each config by ``reconfigure``, on the event loop. Counters may be read at any time."""
 
-    def __init__(self, say: Say, provider_name: Callable[[str, str], str] | None = None) -> None:
+    def __init__(self, say: Say) -> None:
         self._say = say
-        self._provider = {"provider_name": provider_name} if provider_name else {}
         self.exported = 0
         """Spans."""
         self.failures = 0
@@ -176,7 +175,7 @@ class Exporting:
         if self._sink is not None:
             self._sink.close()
         self._in_use, self._sink, self._is_failing = tracing, None, False
-        self._options = _options(tracing, self._provider)
+        self._options = _options(tracing)
         why = complaint(tracing)
         try:
             self._sink = None if why else sink_of(tracing)
@@ -262,9 +261,9 @@ class Exporting:
             self._loop.call_soon_threadsafe(lambda: self._say(event, level, message, **fields))
 
 
-def _options(tracing: Tracing, provider: dict[str, Any]) -> SpanOptions:
+def _options(tracing: Tracing) -> SpanOptions:
     patterns = tuple(re.compile(pattern) for pattern in tracing.redact)
-    return SpanOptions(environment.profile(tracing), patterns, tracing.capture_limit, **provider)
+    return SpanOptions(environment.profile(tracing), patterns, tracing.capture_limit)
 
 
 def _backoff_s(attempt: int, failure: NotTaken) -> float:

@@ -14,6 +14,17 @@ Enters: a record. Leaves: spans. Never: an SDK's object, a header, a secret of a
 """
 
 from tracer_proxy.telemetry.spans.data import AttributeValue, Kind, SpanData, SpanEvent, SpanLink
-from tracer_proxy.telemetry.spans.make import SpanOptions, span_count, spans_of
+from tracer_proxy.telemetry.spans.make import SpanOptions, answered_attempt, endpoint_of, span_count, spans_of
 
-__all__ = ["AttributeValue", "Kind", "SpanData", "SpanEvent", "SpanLink", "SpanOptions", "span_count", "spans_of"]
+__all__ = [
+    "AttributeValue",
+    "Kind",
+    "SpanData",
+    "SpanEvent",
+    "SpanLink",
+    "SpanOptions",
+    "answered_attempt",
+    "endpoint_of",
+    "span_count",
+    "spans_of",
+]

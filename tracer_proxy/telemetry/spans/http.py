@@ -1,9 +1,10 @@
 """HTTP attributes of both legs (semantic conventions, HTTP spans; stable)."""
 
+from tracer_proxy.telemetry.outcome import CLIENT_GONE_STATUS
 from tracer_proxy.telemetry.record import Attempt, Record
+from tracer_proxy.telemetry.redaction import redacted_query
 from tracer_proxy.telemetry.spans.data import Attributes
-from tracer_proxy.telemetry.spans.status import CLIENT_GONE_STATUS
-from tracer_proxy.telemetry.spans.urls import cut, full_url, host_and_port, redacted_query
+from tracer_proxy.telemetry.spans.urls import cut, full_url, host_and_port
 
 _METHODS = frozenset(("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"))
 """RFC 9110, section 9, RFC 5789, and QUERY."""

@@ -1,9 +1,10 @@
 """A record's spans: SERVER for the inbound leg, CLIENT for each attempt, INTERNAL for each tool's run that was inferred."""
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+from tracer_proxy.genai.requests import provider_name
 from tracer_proxy.limits import CAPTURE_BYTES, SPAN_NAME_CHARS_MAX
 from tracer_proxy.telemetry.record import Attempt, Link, Record, ToolRun
 from tracer_proxy.telemetry.spans import names
@@ -23,10 +24,6 @@ from tracer_proxy.telemetry.spans.status import SIDES, client_error, is_client_g
 from tracer_proxy.telemetry.spans.urls import cut
 
 
-def _wire_format(api: str, host: str) -> str:
-    return api
-
-
 @dataclass(frozen=True, slots=True)
 class SpanOptions:
     profile: str = "v1.41"
@@ -35,8 +32,6 @@ class SpanOptions:
     """What matches in captured text is replaced."""
     text_chars_max: int = CAPTURE_BYTES
     """Of each captured text."""
-    provider_name: Callable[[str, str], str] = field(default=_wire_format)
-    """Of a route's api and an endpoint's host."""
 
 
 def span_count(record: Record) -> int:
@@ -49,14 +44,14 @@ def spans_of(record: Record, options: SpanOptions) -> list[SpanData]:
     profile = PROFILES[options.profile]
     redaction = Redaction(options.redact, options.text_chars_max)
     common = _common(record)
-    answered = _answered_attempt(record.attempts)
+    answered = answered_attempt(record.attempts)
     server = _server(record, common)
     add_rpc(server, record, redaction)
     spans = [server]
     for number, attempt in enumerate(record.attempts):
         span = _client(record, attempt, number, common)
         if attempt is answered:
-            _add_llm(span, record, attempt, profile, redaction, options)
+            _add_llm(span, record, attempt, profile, redaction)
             add_rpc(span, record, redaction)
         spans.append(span)
     spans += [_tool(record, run, common, profile, redaction) for run in record.tools]
@@ -83,7 +78,7 @@ def _client(record: Record, attempt: Attempt, number: int, common: Attributes) -
     span.attributes |= client_attributes(record, attempt, number)
     span.attributes |= common
     span.attributes[names.POOL] = attempt.pool
-    span.attributes[names.ENDPOINT] = _endpoint(attempt)
+    span.attributes[names.ENDPOINT] = endpoint_of(attempt)
     span.attributes[names.REUSED] = attempt.reused
     if attempt.pool != record.attempts[0].pool:
         span.attributes[names.FAILOVER] = True
@@ -94,14 +89,12 @@ def _client(record: Record, attempt: Attempt, number: int, common: Attributes) -
     return span
 
 
-def _add_llm(
-    span: SpanData, record: Record, attempt: Attempt, profile: Profile, redaction: Redaction, options: SpanOptions
-) -> None:
+def _add_llm(span: SpanData, record: Record, attempt: Attempt, profile: Profile, redaction: Redaction) -> None:
     """On one span only, so that backends count tokens once."""
     asked, answered = record.asked, record.answered
     if asked is None:
         return
-    provider = options.provider_name(record.llm_api, attempt.host)
+    provider = provider_name(record.llm_api, attempt.host)
     span.name = llm_span_name(asked)
     span.attributes |= request_attributes(asked, provider, profile)
     if conversation := conversation_of(asked, answered):
@@ -152,7 +145,7 @@ def _span(record: Record, name: str, kind: Kind, span_id: bytes, parent_id: byte
     )
 
 
-def _answered_attempt(attempts: Sequence[Attempt]) -> Attempt | None:
+def answered_attempt(attempts: Sequence[Attempt]) -> Attempt | None:
     """The last that got an answer, or else the last: what was asked is worth to be seen also when nobody answered."""
     answered = [attempt for attempt in attempts if attempt.status is not None]
     return next(reversed(answered or attempts), None)
@@ -189,7 +182,7 @@ def _own(record: Record) -> Attributes:
     return found
 
 
-def _endpoint(attempt: Attempt) -> str:
+def endpoint_of(attempt: Attempt) -> str:
     if not attempt.port:
         return f"unix:{attempt.host}"
     host = f"[{attempt.host}]" if ":" in attempt.host else attempt.host

@@ -51,6 +51,17 @@ OWN_ATTRIBUTES: Final = (
 )
 OWN_EVENTS: Final = (FIRST_BYTE, LAST_BYTE)
 
+CONTENT: Final = frozenset(
+    (
+        "gen_ai.input.messages",
+        "gen_ai.output.messages",
+        "gen_ai.system_instructions",
+        "gen_ai.tool.definitions",
+        "gen_ai.tool.call.arguments",
+        "gen_ai.tool.call.result",
+    )
+)
+"""What was said; only where content is captured."""
 SESSION: Final = "session.id"
 CONVERSATION: Final = "gen_ai.conversation.id"
 ERROR_TYPE: Final = "error.type"

@@ -1,54 +1,15 @@
 """URLs as spans may show them: without credentials, and not without end."""
 
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from tracer_proxy.limits import ATTRIBUTE_CHARS_MAX
+from tracer_proxy.telemetry.redaction import redacted_query
 
-_REDACTED = "REDACTED"
-
-# Semantic conventions, ``url.full``: these by default, case-sensitive.
-_SIGNED = frozenset(
-    (
-        "AWSAccessKeyId",
-        "Signature",
-        "X-Amz-Credential",
-        "X-Amz-Security-Token",
-        "X-Amz-Signature",
-        "X-Goog-Signature",
-        "sig",
-    )
-)
-# The conventions leave out how APIs take their keys in queries: Gemini has ``key``, Azure ``subscription-key``.
-_KEYS = frozenset(
-    (
-        "access_token",
-        "api-key",
-        "api_key",
-        "apikey",
-        "auth",
-        "authorization",
-        "client_secret",
-        "id_token",
-        "key",
-        "password",
-        "refresh_token",
-        "secret",
-        "subscription-key",
-        "token",
-    )
-)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def cut(text: str) -> str:
     return text[:ATTRIBUTE_CHARS_MAX]
-
-
-def redacted_query(query: str) -> str:
-    """Keys stay; values of those that name a credential become ``REDACTED``."""
-    if "=" not in query:
-        return query
-    return "&".join(map(_redacted, query.split("&")))
 
 
 def redacted_target(target: str) -> str:
@@ -76,10 +37,3 @@ def host_and_port(host: str, scheme: str) -> tuple[str, int | None]:
     default = _DEFAULT_PORTS.get(scheme)
     number = int(port) if port.isascii() and port.isdigit() and len(port) <= 5 else default
     return cut(name.strip("[]")), number
-
-
-def _redacted(pair: str) -> str:
-    key, mark, value = pair.partition("=")
-    name = unquote(key) if "%" in key else key
-    is_secret = name in _SIGNED or name.lower() in _KEYS
-    return f"{key}={_REDACTED}" if mark and value and is_secret else pair
