@@ -67,5 +67,4 @@ lock: $(READY)  ## refresh requirements/dev.lock from the ranges in pyproject.to
 		--output-file requirements/dev.lock pyproject.toml
 
 clean:  ## remove .venv and the caches
-	rm -rf $(VENV) $(THRIFT) .bench .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
-	rm -rf $(VENV) .bench .backends .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(THRIFT) .bench .backends .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -12,19 +12,28 @@ if TYPE_CHECKING:
     from tracer_proxy.dataplane.exchange import Exchange
 
 
-def count(exchange: "Exchange", status: int) -> None:
-    """Once for each exchange, with what the client got or what ended it."""
+def settle(exchange: "Exchange", counted: int, status: int, error: ProxyError | None, now: float) -> None:
+    """Once for each exchange that became no tunnel, with its last byte. ``now`` is monotonic.
+
+    ``counted`` is the status it counts under: that of the error which ended it, even where the client had got another one,
+    which is ``status``.
+    """
+    count(exchange, counted, now)
+    record(exchange, status, error, now)
+
+
+def count(exchange: "Exchange", status: int, now: float) -> None:
     meters, decision = exchange.worker.meters, exchange.decision
     lane = meters.unrouted if decision is None else decision.lane.meter
     color = meters.color(decision.color) if decision is not None and decision.color else NO_COLOR
-    seconds = monotonic() - exchange.began
+    seconds = now - exchange.began
     lane.exchange_done(status, seconds, exchange.first_byte_s, color, exchange.received_bytes, exchange.sent_bytes)
 
 
-def record(exchange: "Exchange", status: int, error: ProxyError | None) -> None:
-    """Once for each exchange, with its last byte. ``status`` is what the client got, or would have got."""
+def record(exchange: "Exchange", status: int, error: ProxyError | None, now: float) -> None:
+    """With the last byte. ``status`` is what the client got, or would have got."""
     worker, head, route = exchange.worker, exchange.head, exchange.plan.route
-    seconds = monotonic() - exchange.began
+    seconds = now - exchange.began
     meter = worker.meters.unrouted_http if route is None else route.http_meter
     kind, traced = error.kind if error is not None else "", exchange.trace_id if exchange.sampled else b""
     is_https = exchange.downstream.scheme == b"https"
@@ -34,7 +43,7 @@ def record(exchange: "Exchange", status: int, error: ProxyError | None) -> None:
     records, witness = worker.records, exchange.witness
     failed = error is not None or status >= 500 or bool(exchange.past_attempts)
     wanted = records.is_on and records.wants(seconds, worker.clock.now, sampled=exchange.sampled, failed=failed)
-    made = record_of(exchange, status, error, exchange.began + seconds) if wanted else None
+    made = record_of(exchange, status, error, now) if wanted else None
     if witness is not None:
         witness.conclude(made)
     elif made is not None:

@@ -184,7 +184,7 @@ class Exchange(Attempts):
     def _choose_lane(self, route: Route) -> None:
         plan = self.plan
         # A colour that is remembered counts for this exchange alone, so that its decision is not kept for others.
-        recalls = self.table.has_colors and not plan.color
+        recalls = self.table.has_colors and not plan.color and self.worker.colors.has_any()
         decision = None if recalls else plan.decision
         if decision is None:
             recall = partial(tracing.recall, self) if recalls else None
@@ -443,7 +443,7 @@ class Exchange(Attempts):
         assert self.endpoint is not None
         self._answer_begins(answer)
         self.is_stream = True
-        accounts.count(self, answer.status)
+        accounts.count(self, answer.status, monotonic())
         self.worker.meters.worker.tunnels_opened += 1
         self.lane.pool.succeeded(self.endpoint, self.answer_s, self.worker.clock.now)
         Tunnel.between(downstream, upstream, decision.route.timeouts.tunnel, self._tunnel_closed)
@@ -456,13 +456,12 @@ class Exchange(Attempts):
         self._release_endpoint()
         near, far = tunnel.ends
         self.received_bytes, self.sent_bytes, self.pieces = near.passed_bytes, far.passed_bytes, far.pieces
-        accounts.record(self, 101, None)
+        accounts.record(self, 101, None, self.attempt_ended)
 
     def _answer_in_place(self) -> None:
         """RFC 9110 7.6.2: with Max-Forwards at 0 the request ends here."""
         status = 204 if self.head.method == b"OPTIONS" else 405
-        accounts.count(self, status)
-        accounts.record(self, status, None)
+        accounts.settle(self, status, status, None, monotonic())
         self.downstream.transport.write(departure.last_hop_response(self.head, self.trace_id))
         self.downstream.exchange_done(keep=False, request_done=self.request_done)
 
@@ -474,8 +473,7 @@ class Exchange(Attempts):
         surplus = body is not None and body.reader.rest
         # An upstream that was not sent the whole body would take the next request for the rest of it.
         self._end_attempt(answer, is_clean=answer.persistent and self.request_done and not self._upstream_deaf and not surplus)
-        accounts.count(self, answer.status)
-        accounts.record(self, answer.status, None)
+        accounts.settle(self, answer.status, answer.status, None, self.attempt_ended)
         if self._held_bytes:
             self._forget_outbox()
         self.downstream.exchange_done(keep=self._client_stays, request_done=self.request_done)
@@ -511,8 +509,7 @@ class Exchange(Attempts):
         """Answers with the error, or breaks off an answer that has begun."""
         self.worker.failed(error, accounts.details(self))
         self._let_go(error)
-        accounts.count(self, error.status)
-        accounts.record(self, error.status if self._answer is None else self._answer.status, error)
+        accounts.settle(self, error.status, error.status if self._answer is None else self._answer.status, error, monotonic())
         downstream = self.downstream
         if self._answer is not None:
             endless = self._answer.length in (None, UNTIL_CLOSE)
@@ -557,8 +554,7 @@ class Exchange(Attempts):
         gone = ProxyError(Kind.CLIENT_GONE, "The client closed the connection.")
         self.worker.failed(gone, accounts.details(self))
         self._let_go(gone)
-        accounts.count(self, gone.status)
-        accounts.record(self, gone.status if self._answer is None else self._answer.status, gone)
+        accounts.settle(self, gone.status, gone.status if self._answer is None else self._answer.status, gone, monotonic())
 
     def upstream_ended(self) -> None:
         """The upstream has closed its side in good order: that completes a body which says so."""

@@ -41,6 +41,8 @@ _FIRST_REGION = PAGESIZE
 FILE_BYTES = _FIRST_REGION + STITCH_REGIONS_MAX * _REGION_BYTES
 _SECRET = STITCH_REGIONS_MAX
 _LAYOUT = _SECRET + SECRET_BYTES
+_COLORED = _LAYOUT + 8
+"""1 once anybody has put a colour."""
 _LAYOUT_DIGEST = xxhash.xxh3_64_digest(
     repr((1, _ID_LAYOUT, STITCH_BUCKETS, _MARK_LAYOUT, MARK_BUCKETS, _COLOR_LAYOUT, COLOR_BUCKETS)).encode()
 )
@@ -123,7 +125,11 @@ class SharedMemory:
         return any(abs(now - at) <= STITCH_MEMORY_S for _, _, at, _, _ in self._marks.find(key))
 
     def put_color(self, key: bytes, color: bytes, now: float) -> None:
+        self._map[_COLORED] = 1
         self._colors.store(key, _NO_HOLDER, 1, now, False, color)
+
+    def has_colors(self) -> bool:
+        return self._map[_COLORED] == 1
 
     def get_color(self, key: bytes, now: float) -> bytes:
         self._look()

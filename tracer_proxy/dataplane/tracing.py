@@ -33,6 +33,10 @@ def scope_of(exchange: "Exchange") -> Scope:
     return Scope(exchange.downstream.listener, plan.credential, plan.session)
 
 
+def _agent(exchange: "Exchange") -> Scope:
+    return Scope(exchange.downstream.listener, exchange.plan.credential)
+
+
 def began(exchange: "Exchange") -> float:
     """In Unix seconds."""
     return exchange.began + exchange.worker.clock.unix_offset
@@ -72,10 +76,10 @@ def recall(exchange: "Exchange", session_key: bytes) -> bytes:
     session = session_key.decode("latin-1") or exchange.plan.session
     if not trace_id and not session:
         return b""
-    return exchange.worker.colors.of(trace_id, session, scope_of(exchange), began(exchange))
+    return exchange.worker.colors.of(trace_id, session, _agent(exchange), began(exchange))
 
 
 def remember_color(exchange: "Exchange", decision: Decision) -> None:
     """So that the rest of the chain keeps it, whatever agents forget to pass on."""
     session = exchange.plan.session if decision.hangs_on_trace else decision.session_key.decode("latin-1")
-    exchange.worker.colors.remember(decision.color, exchange.trace_id, session, scope_of(exchange), began(exchange))
+    exchange.worker.colors.remember(decision.color, exchange.trace_id, session, _agent(exchange), began(exchange))

@@ -16,6 +16,9 @@ class ColorMemory(Protocol):
     def get_color(self, key: bytes, now: float) -> bytes:
         """Empty if there is none."""
 
+    def has_colors(self) -> bool:
+        """Whether anybody ever put one."""
+
 
 class LocalColorMemory:
     """Of one process; the least recently written go first."""
@@ -34,10 +37,15 @@ class LocalColorMemory:
         color, at = self._held.get(key, (b"", 0.0))
         return color if abs(now - at) <= STITCH_MEMORY_S else b""
 
+    def has_colors(self) -> bool:
+        return bool(self._held)
+
 
 class Colors:
     def __init__(self, memory: ColorMemory, keys: Keys) -> None:
         self._memory = memory
+        self.has_any = memory.has_colors
+        """Where nothing is coloured, nothing need be looked up."""
         self._keys = keys
         self._written: OrderedDict[bytes, tuple[bytes, float]] = OrderedDict()
 
@@ -55,7 +63,7 @@ class Colors:
             self._write(self._session_key(session, scope), color, now)
 
     def _session_key(self, session: str, scope: Scope) -> bytes:
-        return self._keys.session_color(self._keys.scope(scope), session_name(session).encode())
+        return self._keys.session_color(scope, session_name(session).encode())
 
     def _write(self, key: bytes, color: bytes, now: float) -> None:
         written = self._written
