@@ -13,6 +13,7 @@ from tracer_proxy.context.color import inbound_color
 from tracer_proxy.context.names import BAGGAGE, TRACE_FIELDS, X_TRAFFIC_COLOR
 from tracer_proxy.context.session_headers import session_of
 from tracer_proxy.dataplane.reading import reading_of
+from tracer_proxy.dataplane.recording import AskedFor
 from tracer_proxy.errors import Kind
 from tracer_proxy.limits import LENGTH_DIGITS_MAX
 from tracer_proxy.routing.decision import Decision
@@ -46,6 +47,7 @@ class Plan:
         "_sessions",
         "_sizes",
         "_traced",
+        "asked_for",
         "baggage",
         "color",
         "decision",
@@ -54,9 +56,11 @@ class Plan:
         "is_last_hop",
         "layout",
         "passing",
+        "peer",
         "reading",
         "route",
         "run",
+        "scheme",
         "table",
         "trace_fields",
         "trusted",
@@ -67,6 +71,9 @@ class Plan:
         """``peer`` is the client's address, empty on a Unix socket; ``scheme`` is how it came to us."""
         values = head.fields.values
         self.head = head
+        self.peer, self.scheme = peer, scheme
+        self.asked_for: AskedFor | None = None
+        """For records; made when the first is."""
         self.table = table
         self.trusted = trusted
         self.run, head.path = split_run(head.path)

@@ -11,19 +11,57 @@ if TYPE_CHECKING:
     from tracer_proxy.dataplane.attempts import Attempts
     from tracer_proxy.dataplane.downstream import Downstream
     from tracer_proxy.dataplane.exchange import Exchange
+    from tracer_proxy.dataplane.plan import Plan
+
+
+class AskedFor:
+    """What follows from a head alone: made once for all requests with the same head on a connection."""
+
+    __slots__ = (
+        "client",
+        "host",
+        "http_route",
+        "llm_api",
+        "method",
+        "parent_agent",
+        "path",
+        "query",
+        "route",
+        "scheme",
+        "sub_agent",
+        "target",
+        "user_agent",
+        "version",
+    )
+
+    def __init__(self, plan: "Plan") -> None:
+        head, route = plan.head, plan.route
+        self.method = _text(head.method)
+        self.scheme, self.client = plan.scheme.decode(), plan.peer.decode()
+        self.host = _text(head.authority)
+        self.path = _text(b"/~/" + plan.run + head.path if plan.run else head.path)
+        self.query = _text(head.query)
+        self.version = "1.1" if head.version_1_1 else "1.0"
+        self.user_agent = _text(head.fields.values.get(b"user-agent", b""))
+        self.sub_agent, self.parent_agent = sub_agent_of(head.fields.values)
+        self.route = self.http_route = self.llm_api = self.target = ""
+        if route is not None:
+            self.route, self.http_route, self.llm_api = route.name, route.http_route, route.llm_api
+            self.target = _text(route.path_out(head.path) + (b"?" + head.query if head.has_query else b""))
 
 
 def record_of(exchange: "Exchange", status: int, error: ProxyError | None, ended: float) -> Record:
     """``status`` is what the client got; ``ended`` is monotonic, as all times of an exchange are."""
     unix = exchange.worker.clock.unix_offset
     plan, decision, downstream, context = exchange.plan, exchange.decision, exchange.downstream, exchange.context
-    head, route = plan.head, plan.route
     first_byte_s = exchange.first_byte_s
     began = exchange.began
     attempts = list(exchange.past_attempts)
     if exchange.endpoint is not None:
         attempts.append(attempt_of(exchange))
-    sub_agent = sub_agent_of(head.fields.values)
+    asked_for = plan.asked_for
+    if asked_for is None:
+        asked_for = plan.asked_for = AskedFor(plan)
     lane = color = color_source = intended = source = ""
     session = exchange.session
     if decision is not None:
@@ -43,23 +81,23 @@ def record_of(exchange: "Exchange", status: int, error: ProxyError | None, ended
         began=began + unix,
         first_byte=None if first_byte_s is None else began + first_byte_s + unix,
         ended=ended + unix,
-        method=_text(head.method),
-        scheme=downstream.scheme.decode(),
-        host=_text(head.authority),
-        path=_text(b"/~/" + plan.run + head.path if plan.run else head.path),
-        query=_text(head.query),
-        version="1.1" if head.version_1_1 else "1.0",
-        client=downstream.peer.decode(),
+        method=asked_for.method,
+        scheme=asked_for.scheme,
+        host=asked_for.host,
+        path=asked_for.path,
+        query=asked_for.query,
+        version=asked_for.version,
+        client=asked_for.client,
         client_port=downstream.peer_port,
-        user_agent=_text(head.fields.values.get(b"user-agent", b"")),
+        user_agent=asked_for.user_agent,
         request_bytes=exchange.received_bytes,
         response_bytes=exchange.sent_bytes,
         status=status,
         error=error.kind if error is not None else "",
         error_message=error.message if error is not None else "",
         is_stream=exchange.is_stream,
-        route=route.name if route is not None else "",
-        http_route=route.http_route if route is not None else "",
+        route=asked_for.route,
+        http_route=asked_for.http_route,
         lane=lane,
         lane_intended=intended,
         color=color,
@@ -67,17 +105,17 @@ def record_of(exchange: "Exchange", status: int, error: ProxyError | None, ended
         session=session,
         session_source=source,
         config=exchange.table.version,
-        target=_text(route.path_out(head.path) + (b"?" + head.query if head.has_query else b"")) if route is not None else "",
+        target=asked_for.target,
         attempts=attempts,
         tools=list(exchange.tools),
-        llm_api=route.llm_api if route is not None else "",
+        llm_api=asked_for.llm_api,
         asked=None,
         answered=None,
         rpc_asked=None,
         rpc_answered=None,
         events=exchange.pieces,
-        agent=_text(head.fields.values.get(AGENT_ID, b"")) or sub_agent.agent_id,
-        parent_agent=sub_agent.parent_id,
+        agent=_text(plan.head.fields.values.get(AGENT_ID, b"")) or asked_for.sub_agent,
+        parent_agent=asked_for.parent_agent,
     )
 
 
