@@ -1,5 +1,6 @@
 """The same request gets the same bytes, from any mock; another request gets other ids."""
 
+import json
 from typing import Any
 
 import pytest
@@ -31,10 +32,25 @@ async def answer(address: str, body: dict[str, Any], **headers: str) -> tuple[by
 async def test_two_mocks_give_the_same_bytes(body: dict[str, Any], mock: llm.RunningMock) -> None:
     other = await llm.serve("127.0.0.1:0", llm.Settings(token_interval_s=0.0001))
     first = await answer(mock.address, body)
-    again = await answer(mock.address, body, authorization="Bearer other", traceparent="00-1-2-01")
+    again = await answer(mock.address, body, authorization="Bearer other", baggage="a=b")
     elsewhere = await answer(other.address, body)
     await other.stop()
     assert first == again == elsewhere
+
+
+async def test_in_another_trace_the_same_is_said_under_other_ids(mock: llm.RunningMock) -> None:
+    """As with a provider: whoever joins the steps of a conversation by ids must be able to tell two of them apart."""
+    body = {"model": "m", "messages": [USER], "tools": [TOOL]}
+    traces = ["a" * 32, "b" * 32]
+    answers = [await answer(mock.address, body, traceparent=f"00-{trace}-{'c' * 16}-01") for trace in traces]
+    again, _ = await answer(mock.address, body, traceparent=f"00-{traces[0]}-{'d' * 16}-01")
+    first, other = (json.loads(said) for said, _ in answers)
+    assert json.loads(again) == first
+    ids = [completion["choices"][0]["message"]["tool_calls"][0].pop("id") for completion in (first, other)]
+    assert ids[0] != ids[1]
+    assert first.pop("id") != other.pop("id")
+    assert first.pop("created") != other.pop("created")
+    assert first == other
 
 
 async def test_order_and_spacing_of_the_request_do_not_matter(http: ClientSession) -> None:

@@ -35,9 +35,13 @@ class Completion:
     completion_tokens: int
 
 
-def complete(request: ChatRequest) -> Completion:
-    """Answer a request; the same request gets an equal completion."""
-    ids = Ids(request.digest)
+def complete(request: ChatRequest, trace: str = "") -> Completion:
+    """Answer a request; the same request gets an equal completion.
+
+    What it says never hangs on ``trace``, but its ids do: a provider's are different in each conversation, and whoever follows
+    a conversation by them must be able to tell two apart in which the same was said.
+    """
+    ids = Ids(request.digest + trace.encode())
     choices = tuple(_choice(request, ids, index) for index in range(request.choices))
     return Completion(
         id=ids.make("chatcmpl-"),
@@ -80,7 +84,7 @@ def as_json(completion: Completion) -> JsonObject:
 
 
 def _choice(request: ChatRequest, ids: Ids, index: int) -> Choice:
-    reply = answer.reply(request.conversation, ids, index)
+    reply = answer.reply(request.conversation, Ids(request.digest), index)
     if reply.calls:
         reply, finish_reason = _cut_calls(reply, request.tokens_max)
     else:

@@ -63,7 +63,9 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
 
 async def _chat_completions(request: web.Request) -> web.StreamResponse:
     chat_request = read_chat_request(await _read_json(request))
-    completion = chat.complete(chat_request)
+    # W3C Trace Context 3.2.2: version, trace id, parent id, flags.
+    trace = request.headers.get("traceparent", "")[3:35]
+    completion = chat.complete(chat_request, trace)
     if not chat_request.stream:
         return _json(chat.as_json(completion))
     return await _stream(request, chat_stream.events(completion, include_usage=chat_request.include_usage))
