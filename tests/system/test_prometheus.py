@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 from aiohttp import ClientError, ClientSession, web
 from harness import OK, answering, one_route, request, say, upstream
+from providers import IdStyle
 from proxy_process import START_S, proxy_process
+from traced import clients, stage
 
 from tracer_proxy.genai.answered import Usage
 from tracer_proxy.telemetry.deltas import Meters
@@ -188,6 +190,19 @@ async def test_prometheus_finds_the_trace_of_a_bucket(tmp_path: Path) -> None:
             assert exemplar["labels"] == {"trace_id": TRACE_ID, "span_id": SPAN_ID}
             assert exemplar["value"] == "1.5"
         assert (await server.exemplars('http_server_request_duration_seconds_bucket{http_route="/v1"}'))[0]["exemplars"]
+
+
+@needs_prometheus
+async def test_exemplars_lead_to_traces_that_were_exported(tmp_path: Path) -> None:
+    noted: list[str] = []
+    async with stage(tmp_path, IdStyle.RANDOM) as running, clients(running.proxy.url, noted.append) as made:
+        await made.agent("chat", IdStyle.RANDOM, stream=True).turn("To Oslo!")
+        await running.receiver.wait_for(lambda receiver: noted[0] in receiver.trees())
+        async with prometheus(running.proxy.admin_port, tmp_path) as server:
+            for name in ("gen_ai_client_operation_duration", "http_server_request_duration"):
+                found = await server.exemplars(f"{name}_seconds_bucket")
+                told = {each["labels"]["trace_id"] for series in found for each in series["exemplars"]}
+                assert told == {noted[0]}
 
 
 @needs_prometheus
