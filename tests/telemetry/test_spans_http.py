@@ -8,9 +8,9 @@ from span_cases import BEGAN, CALLER, CLIENT, OTHER, SERVER, TRACE, attempt, cli
 from tracer_proxy.errors import VERDICTS, Kind, Side
 from tracer_proxy.limits import ATTRIBUTE_CHARS_MAX, SPAN_NAME_CHARS_MAX
 from tracer_proxy.telemetry.record import Link
+from tracer_proxy.telemetry.redaction import redacted_query
 from tracer_proxy.telemetry.spans import Kind as SpanKind
 from tracer_proxy.telemetry.spans import SpanEvent, SpanLink, span_count
-from tracer_proxy.telemetry.spans.urls import redacted_query
 
 HTTP = ("http.", "url.", "network.", "server.", "client.", "user_agent.", "error.")
 
