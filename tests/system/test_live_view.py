@@ -87,12 +87,13 @@ async def test_what_is_asked_for() -> None:
         admin.live.take(record(path="/other", trace_id=b"0af70000000000000000000000000000", route="other"))
         admin.live.take(record(path="/missing", status=404))
         admin.live.take(record(path="/broken", status=200, error="upstream_closed"))
+        admin.live.take(record(path="/left", status=200, error="client_gone"))
         for each in turn():
             admin.live.take(each)
         assert await paths(admin, "?route=other") == ["/other"]
-        assert await paths(admin, "?errors=1") == ["/broken", "/missing"]
+        assert await paths(admin, "?errors=1") == ["/left", "/broken", "/missing"]
         assert await paths(admin, "?trace=0AF70") == ["/other"]
-        assert len(await paths(admin, "?trace=0af7")) == 6
+        assert len(await paths(admin, "?trace=0af7")) == 7
         _, shown = await asked(admin, "?trace=0af7651916cd43dd8448eb211c80319c&limit=1")
         (whole,) = shown["exchanges"]
     assert whole["attempts"][0]["span_id"] == "00f067aa0ba902b7"

@@ -13,7 +13,9 @@ import pytest
 from harness import one_route
 from live_admin import LiveAdmin, live_admin
 from proxy_process import COMMAND, START_S, config_file, proxy_process
-from record_cases import BEGAN, attempt, record, turn
+from record_cases import BEGAN, answered, asked, attempt, model_call, record, turn
+
+from tracer_proxy.genai.rpc import RpcAnswered
 
 TOKEN = "a-token-that-nobody-guesses"
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "TRACER_PROXY_ADMIN_TOKEN"} | {"TZ": "UTC"}
@@ -94,6 +96,32 @@ async def test_exchanges_as_they_happen() -> None:
     assert lines[0] == "00:00:00.700 POST openai canary openai 200 gpt-4o-mini-2026 123→45 400ms 500ms 0af76519"
     assert lines[2] == "00:00:02.500 POST planner canary canary 200 - - 2.00s 2.50s 0af76519"
     assert lines[3] == "00:00:02.500 POST planner canary stable (no canary) 503 - - 2.00s 2.50s 0af76519 503"
+
+
+async def test_how_exchanges_ended() -> None:
+    limited = {"status": 429, "asked": asked(), "answered": answered(error="rate_limit_exceeded")}
+    ends = (
+        {"status": 499, "error": "client_gone"},
+        {"status": 200, "error": "client_gone"},
+        {"status": 404, "attempts": [attempt(b"1" * 16, BEGAN, BEGAN + 1, status=404)]},
+        {"status": 200, "error": "upstream_closed"},
+        {"status": 200, "rpc_answered": RpcAnswered("", "", True, "", "", "", "", "")},
+        {"method": "PURGE", **limited},
+    )
+    async with live_admin() as admin, tailing("--admin", admin.url, "--errors") as tail:
+        await admin.watched()
+        for changes in ({}, *ends):
+            admin.live.take(record(**changes))
+        words = [(await tail.line()).split() for _ in ends]
+    assert [(each[5], each[-1]) for each in words] == [
+        ("gone", "0af76519"),
+        ("gone", "0af76519"),
+        ("404", "0af76519"),
+        ("200", "upstream_closed"),
+        ("200", "tool_error"),
+        ("429", "rate_limit_exceeded"),
+    ]
+    assert words[-1][1] == "PURGE"
 
 
 async def test_the_last_ones_first_then_on() -> None:
@@ -217,18 +245,29 @@ async def test_one_trace_as_a_tree() -> None:
         f"└─ POST /agents/planner 200, route planner, lane canary, colour canary +0ms 2.50s {bar}",
         f"└─ → http://127.0.0.1:7002 200 +1ms 2.50s {bar}",
         "├─ POST /openai 200, route openai, lane openai, colour canary +200ms 500ms ██████",
-        "│ └─ → https://api.openai.com 200, chat gpt-4o-mini-2026, 123→45 tokens +201ms 499ms ██████",
+        "│ └─ → https://api.openai.com:443 200, chat gpt-4o-mini-2026, 123→45 tokens +201ms 499ms ██████",
         "├─ execute_tool look inferred, call_1 +700ms 500ms ██████",
         "└─ POST /openai 200, route openai, lane openai, colour canary +1.20s 600ms ██████",
-        "├─ → https://api.openai.com 503 +1.20s 99ms █",
-        "└─ → https://api.openai.com 200, chat gpt-4o-mini-2026, 123→45 tokens +1.30s 499ms █████",
+        "├─ → https://api.openai.com:443 503 +1.20s 99ms █",
+        "└─ → https://api.openai.com:443 200, chat gpt-4o-mini-2026, 123→45 tokens +1.30s 499ms █████",
     ]
     starts = [row.index("█") for row in out.splitlines()]
     assert starts[0] == min(starts)
     assert starts[5] > starts[3]
 
 
+async def test_the_tree_shows_what_the_model_said_of_itself() -> None:
+    async with live_admin() as admin:
+        admin.live.take(model_call(1, 0, answered=answered(error="overloaded_error")))
+        code, out, _ = await ran("--admin", admin.url, "--trace", "0af7")
+    assert code == 0
+    assert "200, overloaded_error, chat gpt-4o-mini-2026" in out.splitlines()[2]
+
+
 async def test_a_trace_that_is_not_there_or_not_the_only_one() -> None:
+    async with live_admin() as admin:
+        code, _, err = await ran("--admin", admin.url, "--trace", "beef")
+        assert (code, "There is no trace beef: the proxy remembers no exchange yet." in err) == (1, True)
     async with admin_with_a_turn() as admin:
         admin.live.take(record(trace_id=b"0af7" + b"0" * 28))
         code, out, err = await ran("--admin", admin.url, "--trace", "beef")
@@ -269,7 +308,7 @@ async def test_the_proxys_own_port_is_not_its_admin_port(tmp_path: Path) -> None
         code, _, _ = await ran("--admin", running.url)
         assert code == 1
         code, _, err = await ran("--admin", f"127.0.0.1:{running.admin_port}", "--trace", "beef")
-        assert (code, "There is no trace beef: the proxy remembers no exchange yet." in err) == (1, True)
+        assert (code, "There is no trace beef" in err) == (1, True)
 
 
 async def test_a_reader_that_has_seen_enough() -> None:

@@ -3,6 +3,7 @@
 import pytest
 from span_cases import answered, attempt, llm_record, record
 
+from tracer_proxy.genai.rpc import RpcAnswered
 from tracer_proxy.telemetry.record import Record
 from tracer_proxy.telemetry.selection import is_exported
 
@@ -13,6 +14,8 @@ FAILED = [
     record(attempts=[attempt(status=503), attempt()]),
     record(attempts=[attempt(status=None, error="connect_timeout"), attempt()]),
     llm_record(answered=answered(error="overloaded_error")),
+    record(rpc_answered=RpcAnswered("-32602", "no", False, "", "", "", "", "")),
+    record(rpc_answered=RpcAnswered("", "", True, "", "", "", "", "")),
 ]
 WELL = [
     record(),

@@ -77,6 +77,14 @@ def test_an_error_of_the_protocol() -> None:
         assert span.attributes["rpc.response.status_code"] == "-32602"
 
 
+def test_an_error_of_a_call_that_could_not_be_read() -> None:
+    failed = rpc_record(rpc_asked=None, rpc_answered=rpc_answered(error_code="-32700", error_message="No JSON."))
+    assert [(span.name, span.attributes["error.type"]) for span in spans(failed)] == [
+        ("POST /mcp", "-32700"),
+        ("POST", "-32700"),
+    ]
+
+
 def test_a_tool_that_says_that_it_failed() -> None:
     failed = rpc_record(rpc_answered=rpc_answered(tool_failed=True))
     assert [(span.is_error, span.attributes["error.type"]) for span in spans(failed)] == [(True, "tool_error")] * 2

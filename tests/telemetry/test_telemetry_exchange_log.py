@@ -16,6 +16,7 @@ from tracer_proxy.telemetry.exchange_detail import detail_of
 from tracer_proxy.telemetry.exchange_log import line_of
 from tracer_proxy.telemetry.record import Record
 from tracer_proxy.telemetry.redaction import redacted_query
+from tracer_proxy.telemetry.spans import SpanOptions, spans_of
 
 
 def test_an_exchange_with_an_agent() -> None:
@@ -39,7 +40,6 @@ def test_an_exchange_with_an_agent() -> None:
         "server.address": "agents.test",
         "server.port": 8080,
         "client.address": "127.0.0.1",
-        "client.port": 50_000,
         "user_agent.original": "curl/8.5",
         "session.id": "alice",
         "tracer_proxy.route": "planner",
@@ -77,10 +77,11 @@ def test_a_call_of_a_model() -> None:
         "gen_ai.usage.cache_read.input_tokens": 100,
         "gen_ai.usage.cache_creation.input_tokens": 3,
         "gen_ai.usage.reasoning.output_tokens": 0,
+        "openai.api.type": "chat_completions",
         "openai.response.service_tier": "default",
     }
     assert line["parent_id"] == "00f067aa0ba902b7"
-    assert line["tracer_proxy.endpoint"] == "https://api.openai.com"
+    assert line["tracer_proxy.endpoint"] == "https://api.openai.com:443"
 
 
 @pytest.mark.parametrize(
@@ -92,37 +93,74 @@ def test_the_profile_names_tokens(profile: str, names: set[str]) -> None:
     assert {name.split(".")[2] for name, value in line.items() if value == 7} == names
 
 
+CALLED = RpcAsked("mcp", "tools/call", "7", "look", "", "", b"", "2026-07-28", "", "", "", b"", b"", b"", {"a": SECRET})
+
+
 @pytest.mark.parametrize(
-    ("changes", "error"),
+    ("changes", "error", "level"),
     [
-        ({"status": 404}, None),
-        ({"status": 503}, "503"),
-        ({"status": 502, "error": "upstream_unreachable"}, "upstream_unreachable"),
-        ({"status": 499, "error": "client_gone"}, None),
-        ({"status": 429, "asked": asked(), "answered": answered(error="rate_limit_exceeded")}, "rate_limit_exceeded"),
-        ({"rpc_answered": RpcAnswered("-32602", "no", False, "", "", "", "", "")}, "-32602"),
-        ({"rpc_answered": RpcAnswered("", "", True, "", "", "", "", "")}, "tool_error"),
+        ({"status": 404}, None, "info"),
+        ({"status": 404, "error": "no_route", "attempts": []}, None, "info"),
+        ({"status": 503}, "503", "warning"),
+        ({"status": 502, "error": "upstream_unreachable"}, "upstream_unreachable", "warning"),
+        ({"status": 499, "error": "client_gone"}, None, "info"),
+        ({"status": 429, "asked": asked(), "answered": answered(error="rate_limit_exceeded")}, None, "warning"),
+        ({"rpc_asked": CALLED, "rpc_answered": RpcAnswered("-32602", "no", False, "", "", "", "", "")}, "-32602", "warning"),
+        ({"rpc_asked": CALLED, "rpc_answered": RpcAnswered("", "", True, "", "", "", "", "")}, "tool_error", "warning"),
+        ({"rpc_answered": RpcAnswered("-32600", "no", False, "", "", "", "", "")}, "-32600", "warning"),
     ],
 )
-def test_what_is_an_error(changes: dict[str, Any], error: str | None) -> None:
+def test_what_is_an_error(changes: dict[str, Any], error: str | None, level: str) -> None:
     line = line_of(record(**changes))
-    assert (line.get("error.type"), line["level"]) == (error, "warning" if error else "info")
+    assert (line.get("error.type"), line["level"]) == (error, level)
+
+
+def test_the_error_of_the_last_attempt_stands_beside_that_of_the_exchange() -> None:
+    limited = attempt(b"1" * 16, BEGAN, BEGAN + 1, status=429)
+    refused = attempt(b"2" * 16, BEGAN + 1, BEGAN + 2, port=7003, pool="spare", status=None, error="upstream_unreachable")
+    well = attempt(b"3" * 16, BEGAN + 2, BEGAN + 3, port=7004)
+    model = {"asked": asked(), "answered": answered(error="rate_limit_exceeded")}
+    for attempts, error, endpoint in (
+        ([limited], "rate_limit_exceeded", "http://127.0.0.1:7002"),
+        ([limited, refused], "upstream_unreachable", "http://127.0.0.1:7003"),
+    ):
+        line = line_of(record(attempts=attempts, **model))
+        assert (line["tracer_proxy.call.error"], line["tracer_proxy.endpoint"]) == (error, endpoint)
+        assert (line["tracer_proxy.attempts"], line["gen_ai.request.model"]) == (len(attempts), "gpt-4o-mini")
+    line = line_of(record(attempts=[refused, well]))
+    assert "tracer_proxy.call.error" not in line
+    assert (line["tracer_proxy.endpoint"], line["tracer_proxy.pool"]) == ("http://127.0.0.1:7004", "planner-v2")
+
+
+def test_a_client_that_left_got_no_status() -> None:
+    line = line_of(record(status=499, error="client_gone", error_message="The client closed the connection."))
+    assert "http.response.status_code" not in line
+    assert line["tracer_proxy.client_gone"] is True
+    assert line["tracer_proxy.error.message"] == "The client closed the connection."
 
 
 def test_a_tool_that_is_called_over_mcp() -> None:
-    called = RpcAsked("mcp", "tools/call", "7", "look", "", "", b"", "2026-07-28", "", "", "", b"", b"", b"", {"a": SECRET})
-    line = line_of(record(rpc_asked=called, rpc_answered=RpcAnswered("", "", False, "", "", "", "2025-11-25", "s-1", SECRET)))
+    line = line_of(record(rpc_asked=CALLED, rpc_answered=RpcAnswered("", "", False, "", "", "", "2025-11-25", "s-1", SECRET)))
     assert line["mcp.method.name"] == "tools/call"
     assert (line["gen_ai.operation.name"], line["gen_ai.tool.name"]) == ("execute_tool", "look")
-    assert (line["mcp.protocol.version"], line["mcp.session.id"]) == ("2026-07-28", "s-1")
+    assert (line["mcp.protocol.version"], line["mcp.session.id"]) == ("2025-11-25", "s-1")
     assert SECRET not in json.dumps(line)
+
+
+def test_what_was_said_to_a_model_is_left_out_also_where_it_is_captured() -> None:
+    said = [{"role": "user", "parts": [{"type": "text", "content": SECRET}]}]
+    told = asked(content={"messages": said, "system": said, "tools": said})
+    made = model_call(1, 0.2, asked=told, answered=answered(content=said))
+    assert SECRET in str(spans_of(made, SpanOptions()))
+    assert SECRET not in json.dumps(line_of(made))
 
 
 def test_an_agent_that_is_asked_over_a2a() -> None:
     sent = RpcAsked("a2a", "message/send", "1", "", "", "", b"", "", "ctx-1", "m-1", "", b"", b"", b"")
     line = line_of(record(rpc_asked=sent, rpc_answered=RpcAnswered("", "", False, "t-1", "completed", "", "", "")))
-    assert (line["a2a.method.name"], line["a2a.message.id"]) == ("message/send", "m-1")
-    assert (line["gen_ai.conversation.id"], line["a2a.task.id"], line["a2a.task.state"]) == ("ctx-1", "t-1", "completed")
+    assert (line["a2a.method.name"], line["a2a.message.id"]) == ("SendMessage", "m-1")
+    assert (line["gen_ai.conversation.id"], line["a2a.task.id"]) == ("ctx-1", "t-1")
+    assert line["a2a.task.state"] == "TASK_STATE_COMPLETED"
 
 
 def test_a_lane_that_stands_in_tells_whom_for() -> None:
@@ -133,9 +171,9 @@ def test_a_lane_that_stands_in_tells_whom_for() -> None:
 @pytest.mark.parametrize(
     ("host", "address", "port"),
     [
-        ("agents.test", "agents.test", None),
+        ("agents.test", "agents.test", 80),
         ("[::1]:8080", "::1", 8080),
-        ("[::1]", "::1", None),
+        ("[::1]", "::1", 80),
         ("127.0.0.1:80", "127.0.0.1", 80),
         ("user:word@agents.test:1", "agents.test", 1),
         ("", None, None),
@@ -149,14 +187,25 @@ def test_the_host_is_taken_apart(host: str, address: str | None, port: int | Non
 @pytest.mark.parametrize(
     ("scheme", "host", "port", "shown"),
     [
-        ("http", "127.0.0.1", 80, "http://127.0.0.1"),
+        ("http", "127.0.0.1", 80, "http://127.0.0.1:80"),
         ("https", "::1", 8443, "https://[::1]:8443"),
         ("unix", "/run/agent.sock", 0, "unix:/run/agent.sock"),
     ],
 )
-def test_endpoints_are_written_as_in_the_config(scheme: str, host: str, port: int, shown: str) -> None:
+def test_endpoints_are_written_with_their_port(scheme: str, host: str, port: int, shown: str) -> None:
     tried = attempt(b"1" * 16, BEGAN, BEGAN + 1, scheme=scheme, host=host, port=port)
     assert line_of(record(attempts=[tried]))["tracer_proxy.endpoint"] == shown
+
+
+def test_the_line_says_what_the_spans_say() -> None:
+    """Under the same names; what is the log's own is told apart."""
+    made = model_call(1, 0.2, status=502, error="upstream_closed", error_message="It closed.")
+    server, client = spans_of(made, SpanOptions())
+    own = {"time", "level", "event", "trace_id", "span_id", "parent_id", "duration_s", "first_byte_s"}
+    own |= {f"tracer_proxy.{name}" for name in ("attempts", "sampled", "call.error", "error.message")}
+    said = client.attributes | server.attributes
+    for name, value in line_of(made).items():
+        assert name in own or said[name] == value, name
 
 
 def test_clocks_that_are_set_back_give_no_negative_times() -> None:

@@ -42,7 +42,7 @@ def test_server_labels() -> None:
     totals = reported(source, Totals())
     assert counted(totals, catalogue.SERVER_DURATION, "POST", "/v1", "200", "", "https", "1.1")[-1] == 0.1
     assert counted(totals, catalogue.SERVER_DURATION, "GET", "/planner", "204", "", "http", "1.0")[-1] == 0.2
-    assert counted(totals, catalogue.SERVER_DURATION, "GET", "", "404", "no_route", "http", "1.1")[-1] == 0.3
+    assert counted(totals, catalogue.SERVER_DURATION, "GET", "", "404", "", "http", "1.1")[-1] == 0.3
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,8 @@ def test_server_labels() -> None:
         (404, "", "", "404"),
         (500, "", "500", "500"),
         (502, Kind.UPSTREAM_CLOSED.value, "upstream_closed", "upstream_closed"),
-        (499, Kind.CLIENT_GONE.value, "", ""),
+        (404, Kind.NO_ROUTE.value, "", "no_route"),
+        (503, Kind.POOL_FULL.value, "pool_full", "pool_full"),
     ],
 )
 def test_error_type(status: int, error: str, at_server: str, at_client: str) -> None:
@@ -61,6 +62,12 @@ def test_error_type(status: int, error: str, at_server: str, at_client: str) -> 
     (labels,) = server_labels((b"GET", status, error))
     assert labels[2:4] == (str(status), at_server)
     assert client_labels(b"GET", status, error) == ("GET", HOST, str(PORT), str(status), at_client, "1.1")
+
+
+def test_a_client_that_left_is_no_error_and_got_no_status() -> None:
+    (labels,) = server_labels((b"GET", 499, Kind.CLIENT_GONE.value))
+    assert labels[2:4] == ("", "")
+    assert client_labels(b"GET", 200, Kind.CLIENT_GONE.value)[3:5] == ("200", "")
 
 
 def test_attempt_without_an_answer() -> None:

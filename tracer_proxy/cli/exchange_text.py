@@ -34,7 +34,7 @@ def line(exchange: Exchange, *, cut: bool) -> Text:
     """``cut`` shortens what is longer than its column, so that the columns stand below each other."""
     told = (
         (_time(exchange), "dim"),
-        (f"{exchange['http.request.method']} {exchange.get('tracer_proxy.route') or exchange['url.path']}", "bold"),
+        (f"{method_of(exchange)} {exchange.get('tracer_proxy.route') or exchange['url.path']}", "bold"),
         (color_of(exchange) or "-", paint(color_of(exchange))),
         (lane_of(exchange) or "-", ""),
         (status_of(exchange), status_style(exchange)),
@@ -43,7 +43,7 @@ def line(exchange: Exchange, *, cut: bool) -> Text:
         (duration(exchange.get("first_byte_s")), ""),
         (duration(exchange["duration_s"]), "bold"),
         (exchange["trace_id"][:_TRACE_CHARS], "dim"),
-        (exchange.get("error.type", ""), "red"),
+        (error_of(exchange), "red"),
     )
     parts = []
     for place, (text, style) in enumerate(told):
@@ -67,6 +67,11 @@ def shortened(text: str, cells: int) -> str:
     return text if cell_len(text) <= cells else set_cell_size(text, max(cells, 1) - 1) + "…"
 
 
+def method_of(exchange: Exchange) -> str:
+    """As the caller sent it, also one that HTTP does not know."""
+    return str(exchange.get("http.request.method_original") or exchange["http.request.method"])
+
+
 def color_of(exchange: Exchange) -> str:
     return str(exchange.get("tracer_proxy.color", ""))
 
@@ -84,14 +89,29 @@ def lane_of(exchange: Exchange) -> str:
 
 
 def status_of(exchange: Exchange) -> str:
-    return str(exchange.get("http.response.status_code", "-"))
+    """``gone`` also when the client left in the midst of an answer: the metrics count that as no answer, too."""
+    return "gone" if has_left(exchange) else str(exchange.get("http.response.status_code", "-"))
 
 
 def status_style(exchange: Exchange) -> str:
-    status = exchange.get("http.response.status_code", 0)
-    if exchange.get("error.type") or status >= 500:
+    if exchange["level"] != "info":
         return "bold red"
-    return "yellow" if status >= 400 else "green"
+    return "yellow" if has_left(exchange) or exchange.get("http.response.status_code", 0) >= 400 else "green"
+
+
+def has_left(exchange: Exchange) -> bool:
+    return bool(exchange.get("tracer_proxy.client_gone"))
+
+
+def error_of(exchange: Exchange) -> str:
+    """By which it failed, or else what the endpoint's answer says of itself, such as a provider's code."""
+    return str(exchange.get("error.type") or call_error_of(exchange))
+
+
+def call_error_of(exchange: Exchange) -> str:
+    """Of the last attempt; empty where that is no more than its status."""
+    error = str(exchange.get("tracer_proxy.call.error", ""))
+    return "" if error == str(exchange.get("http.response.status_code")) else error
 
 
 def model_of(exchange: Exchange) -> str:

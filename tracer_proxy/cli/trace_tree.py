@@ -65,9 +65,9 @@ def _about(exchanges: Sequence[Exchange]) -> str:
 
 
 def _spans(exchange: Exchange) -> Iterator[Span]:
-    method, served = exchange["http.request.method"], exchange["span_id"]
+    served = exchange["span_id"]
     yield _span(
-        f"{method} {exchange.get('http.route') or exchange['url.path']}",
+        f"{shown.method_of(exchange)} {exchange.get('http.route') or exchange['url.path']}",
         "cyan",
         ", ".join(_about_serving(exchange)),
         exchange,
@@ -75,9 +75,9 @@ def _spans(exchange: Exchange) -> Iterator[Span]:
         failed=bool(exchange.get("error.type")),
     )
     for number, attempt in enumerate(exchange["attempts"], 1):
-        failed = bool(attempt["error"]) or (attempt["status"] or 0) >= 400
-        answered = number == len(exchange["attempts"])
-        what = ", ".join(_about_attempt(exchange if answered else {}, attempt))
+        whose = exchange if number == len(exchange["attempts"]) else {}
+        failed = bool(attempt["error"] or shown.call_error_of(whose)) or (attempt["status"] or 0) >= 400
+        what = ", ".join(_about_attempt(whose, attempt))
         yield _span(f"→ {attempt['endpoint']}", "green", what, attempt, parent_id=served, failed=failed)
     for run in exchange["tools"]:
         what = ", ".join(("inferred", *([run["call_id"]] if run["call_id"] else []), *(["failed"] if run["failed"] else [])))
@@ -105,7 +105,10 @@ def _about_serving(exchange: Exchange) -> Iterator[str]:
 
 def _about_attempt(exchange: Exchange, attempt: Mapping[str, Any]) -> Iterator[str]:
     """``exchange`` is the one that this attempt answered, or empty."""
-    yield str(attempt["status"] or attempt["error"] or "no answer")
+    outcome = str(attempt["status"] or attempt["error"] or "no answer")
+    yield outcome
+    if (error := shown.call_error_of(exchange)) not in ("", outcome):
+        yield error
     if model := shown.model_of(exchange):
         yield f"{exchange.get('gen_ai.operation.name', '')} {model}".strip()
     if tokens := shown.tokens_of(exchange):

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from tracer_proxy.limits import LIVE_PENDING_MAX, LIVE_RECORDS_MAX, LIVE_STREAMS_MAX, LIVE_WRITE_EXCHANGES
 from tracer_proxy.telemetry.record import Record
 from tracer_proxy.telemetry.selection import has_failed
+from tracer_proxy.telemetry.spans.status import is_client_gone
 
 
 class RecordSource(Protocol):
@@ -34,13 +35,13 @@ class Filter:
     """Hex digits that the trace id begins with."""
     route: str = ""
     errors: bool = False
-    """Only those that failed, or were answered with 4xx or 5xx."""
+    """Only those that failed, were answered with 4xx or 5xx, or whose client left before their end."""
 
     def takes(self, record: Record) -> bool:
         return (
             (not self.trace or record.trace_id.startswith(self.trace.encode()))
             and (not self.route or record.route == self.route)
-            and (not self.errors or record.status >= 400 or has_failed(record))
+            and (not self.errors or record.status >= 400 or has_failed(record) or is_client_gone(record))
         )
 
 

@@ -14,7 +14,7 @@ Enters: a record. Leaves: spans. Never: an SDK's object, a header, a secret of a
 """
 
 from tracer_proxy.telemetry.spans.data import AttributeValue, Kind, SpanData, SpanEvent, SpanLink
-from tracer_proxy.telemetry.spans.make import SpanOptions, answered_attempt, endpoint_of, span_count, spans_of
+from tracer_proxy.telemetry.spans.make import SpanOptions, endpoint_of, span_count, spans_of
 
 __all__ = [
     "AttributeValue",
@@ -23,7 +23,6 @@ __all__ = [
     "SpanEvent",
     "SpanLink",
     "SpanOptions",
-    "answered_attempt",
     "endpoint_of",
     "span_count",
     "spans_of",

@@ -44,7 +44,7 @@ def spans_of(record: Record, options: SpanOptions) -> list[SpanData]:
     profile = PROFILES[options.profile]
     redaction = Redaction(options.redact, options.text_chars_max)
     common = _common(record)
-    answered = answered_attempt(record.attempts)
+    answered = _answered_attempt(record.attempts)
     server = _server(record, common)
     add_rpc(server, record, redaction)
     spans = [server]
@@ -145,7 +145,7 @@ def _span(record: Record, name: str, kind: Kind, span_id: bytes, parent_id: byte
     )
 
 
-def answered_attempt(attempts: Sequence[Attempt]) -> Attempt | None:
+def _answered_attempt(attempts: Sequence[Attempt]) -> Attempt | None:
     """The last that got an answer, or else the last: what was asked is worth to be seen also when nobody answered."""
     answered = [attempt for attempt in attempts if attempt.status is not None]
     return next(reversed(answered or attempts), None)
