@@ -16,7 +16,14 @@ from bench.processes import TICKS_PER_S, BenchError, free_addresses, process_tre
 from bench.report import markdown
 from bench.stage import Stage, say
 
-CASES = {"off": "{exporter: none}", "1 %": "sample: 0.01, believe_sampled: false", "100 %": "sample: 1.0"}
+CASES = {
+    "off": "{exporter: none}",
+    "1 %": "sample: 0.01, believe_sampled: false",
+    "100 %": "sample: 1.0",
+    "100 %, collector gone": "sample: 1.0",
+    "100 %, collector slow": "sample: 1.0",
+}
+SLOW_S = "5"
 FLOWS_OUT_S = 4.0
 """What is still in the queue when the load ends is exported too."""
 HEADER = (
@@ -51,12 +58,12 @@ def run(stage: Stage, _only: Sequence[str]) -> dict[str, object]:
     found: dict[str, list[Cost]] = {name: [] for name in CASES}
     for number in range(1, stage.rounds + 1):
         for name, tracing in CASES.items():
-            cost = measure(stage, program, tracing)
+            cost = measure(stage, program, tracing, name.rpartition(" ")[2])
             found[name].append(cost)
             said = (
                 f"worker {cost.worker_us:5.1f} µs  control {cost.control_us:5.1f} µs  {cost.dropped:4.0%} of the spans dropped"
             )
-            say(f"round {number}/{stage.rounds}  {name:<6}  {said}  {cost.requests_per_s:>8,.0f} req/s")
+            say(f"round {number}/{stage.rounds}  {name:<21}  {said}  {cost.requests_per_s:>8,.0f} req/s")
     say("\n" + markdown([HEADER, *(_row(costs, found["off"], name) for name, costs in found.items())]))
     return {
         name: [(each.worker_us, each.control_us, each.span_us, each.dropped) for each in costs] for name, costs in found.items()
@@ -78,8 +85,8 @@ def _row(costs: Sequence[Cost], base: Sequence[Cost], name: str) -> tuple[str, .
     )
 
 
-def measure(stage: Stage, program: str, tracing: str) -> Cost:
-    listen, admin, collector = free_addresses(3)
+def measure(stage: Stage, program: str, tracing: str, collector_is: str) -> Cost:
+    listen, admin, collector, elsewhere = free_addresses(4)
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         if not tracing.startswith("{"):
@@ -88,7 +95,9 @@ def measure(stage: Stage, program: str, tracing: str) -> Cost:
         (folder / "config.yaml").write_text(re.sub(r"^tracing: .*$", f"tracing: {tracing}", config, flags=re.MULTILINE))
         addresses = {**stage.lanes, "BENCH_LISTEN": listen, "BENCH_ADMIN": admin}
         command = [program, "run", "--config", str(folder / "config.yaml")]
-        sink = [sys.executable, "-m", "bench.collector", collector]
+        # One that is gone listens elsewhere.
+        collector = elsewhere if collector_is == "gone" else collector
+        sink = [sys.executable, "-m", "bench.collector", collector, SLOW_S if collector_is == "slow" else "0"]
         with (
             running(sink, stage.cores.load, folder / "collector.log") as taking,
             running(command, stage.cores.proxy, folder / "proxy.log", addresses) as proxy,
@@ -99,7 +108,7 @@ def measure(stage: Stage, program: str, tracing: str) -> Cost:
             before, spans_before = _cpu_by_name(proxy.pid), _spans(admin)
             loaded = run_wrk(stage.wrk, listen, stage.seconds, stage.cores.load, folder)
             worker = _cpu_by_name(proxy.pid)["worker"] - before["worker"]
-            spans = _settled(admin)
+            spans = _settled(admin) if collector_is not in ("gone", "slow") else _spans(admin)
             control = _cpu_by_name(proxy.pid)["control"] - before["control"]
     exported, dropped = (now - then for now, then in zip(spans, spans_before, strict=True))
     return Cost(
