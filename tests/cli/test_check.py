@@ -126,3 +126,15 @@ def test_module_is_the_command(file: Path) -> None:
     done = subprocess.run([*args, "check", str(file)], capture_output=True, text=True, check=True)
     assert done.stdout.startswith(f"{file}: ok: ")
     assert "Usage: tracer-proxy " in subprocess.run([*args, "--help"], capture_output=True, text=True, check=True).stdout
+
+
+def test_a_missing_extra_is_a_warning(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is good; here alone it would export nothing."""
+    monkeypatch.setattr("tracer_proxy.control.export.sinks._has_thrift", lambda: False)
+    file.write_text(GOOD + "tracing: {exporter: jaeger, protocol: thrift}\n")
+    result = run("check", file)
+    assert result.exit_code == 0
+    assert (
+        "proxy.yaml:10:30: tracing.protocol: thrift needs a package that is not installed; install it with: pip"
+        in result.stderr
+    )

@@ -8,7 +8,7 @@ import click
 
 from tracer_proxy.cli.config_file import profile_option
 from tracer_proxy.config import certificates
-from tracer_proxy.config.load import read
+from tracer_proxy.config.load import Loaded, read
 from tracer_proxy.config.schema import Config
 from tracer_proxy.errors import ConfigError
 
@@ -30,7 +30,18 @@ def command(file: Path, profile: str | None) -> None:
         raise SystemExit(1) from None
     for warning in certificates.warnings(loaded.config, datetime.now(UTC)):
         click.echo(f"warning: {loaded.document.problem(warning.location, warning.message)}", err=True)
+    if loaded.config.tracing.protocol == "thrift":
+        _warn_of_thrift(loaded)
     click.echo(f"{file}: ok: {_summary(loaded.config)}" + (f", profile {profile}" if profile else ""))
+
+
+def _warn_of_thrift(loaded: Loaded) -> None:
+    # Imported only here: nothing else that is checked needs the exporters, and they take their time.
+    from tracer_proxy.control.export import complaint
+
+    if missing := complaint(loaded.config.tracing):
+        problem = loaded.document.problem(("tracing", "protocol"), missing.partition(": ")[2])
+        click.echo(f"warning: {problem}", err=True)
 
 
 def _summary(config: Config) -> str:
