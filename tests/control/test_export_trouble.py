@@ -14,7 +14,7 @@ from tracer_proxy import limits
 from tracer_proxy.config.tracing import Tracing
 from tracer_proxy.control.export import Exporting, complaint
 from tracer_proxy.control.export import exporting as module
-from tracer_proxy.control.export.collector import NotTaken
+from tracer_proxy.control.export.not_taken import NotTaken
 from tracer_proxy.control.export.sinks import sink_of
 from tracer_proxy.telemetry.catalogue import SpanLoss
 

@@ -5,6 +5,7 @@
     environment      what the config leaves to OTEL_* variables
     sdk_spans        spans as the SDK's objects, and the resource they are of
     collector        HTTP to a collector: one try, and what came of it
+    not_taken        what a collector did not take
     otlp             OTLP over HTTP, also to Jaeger
     otlp_encoding    its protobuf
     jaeger_thrift    Jaeger's old protocol, with the extra ``jaeger-thrift``

@@ -11,21 +11,11 @@ import requests
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
+from tracer_proxy.control.export.not_taken import NotTaken
+
 _TRANSIENT = frozenset((429, 502, 503, 504))
 """OTLP 1.x, section OTLP/HTTP Response: all others must not be sent again."""
 _PROTOBUF = "application/x-protobuf"
-
-
-class NotTaken(Exception):
-    """A batch that did not get there. ``reason`` is half a sentence for people."""
-
-    def __init__(self, reason: str, *, is_transient: bool, wait_s: float = 0.0) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.is_transient = is_transient
-        """It may be taken when it is sent again."""
-        self.wait_s = wait_s
-        """What the collector asks for."""
 
 
 class CollectorSession(requests.Session):

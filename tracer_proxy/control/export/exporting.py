@@ -17,7 +17,7 @@ from typing import Any
 
 from tracer_proxy.config.tracing import Tracing
 from tracer_proxy.control.export import environment
-from tracer_proxy.control.export.collector import NotTaken
+from tracer_proxy.control.export.not_taken import NotTaken
 from tracer_proxy.control.export.sinks import Sink, complaint, sink_of
 from tracer_proxy.limits import (
     EXPORT_AGE_S_MAX,

@@ -10,7 +10,8 @@ from opentelemetry.sdk import environment_variables
 
 from tracer_proxy.config.tracing import Tracing
 from tracer_proxy.control.export import environment
-from tracer_proxy.control.export.collector import CollectorSession, NotTaken
+from tracer_proxy.control.export.collector import CollectorSession
+from tracer_proxy.control.export.not_taken import NotTaken
 from tracer_proxy.control.export.sdk_spans import SdkSpans
 from tracer_proxy.limits import UDP_PACKET_BYTES_MAX
 from tracer_proxy.telemetry.spans import SpanData

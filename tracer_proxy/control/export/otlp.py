@@ -12,7 +12,8 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 from tracer_proxy import __version__
 from tracer_proxy.config.tracing import Tracing
 from tracer_proxy.control.export import environment
-from tracer_proxy.control.export.collector import CollectorSession, NotTaken
+from tracer_proxy.control.export.collector import CollectorSession
+from tracer_proxy.control.export.not_taken import NotTaken
 from tracer_proxy.control.export.otlp_encoding import Encoder
 from tracer_proxy.control.export.sdk_spans import SCOPE, resource
 from tracer_proxy.telemetry.spans import SpanData

@@ -1,12 +1,11 @@
 """Which exporter a config asks for."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Protocol
 
 from tracer_proxy.config.tracing import Tracing
 from tracer_proxy.control.export.console import ConsoleSink
-from tracer_proxy.control.export.otlp import OtlpSink
 from tracer_proxy.telemetry.spans import SpanData
 
 
@@ -37,14 +36,18 @@ def complaint(tracing: Tracing) -> str:
 
 def sink_of(tracing: Tracing) -> Sink | None:
     """``None`` when nothing is to be exported. Raises whatever the exporter raises when it cannot be made."""
-    makers: dict[str, Callable[[Tracing], Sink]] = {"console": ConsoleSink, "otlp": OtlpSink, "jaeger": OtlpSink}
+    # Imported only where they are wanted: the SDK takes its time and 15 MB, and thrift is an extra.
     if tracing.protocol == "thrift":
-        # Imported only here, for it is an extra.
         from tracer_proxy.control.export.jaeger_thrift import JaegerThriftSink
 
         return JaegerThriftSink(tracing)
-    maker = makers.get(tracing.exporter)
-    return maker(tracing) if maker else None
+    if tracing.exporter == "console":
+        return ConsoleSink(tracing)
+    if tracing.exporter == "none":
+        return None
+    from tracer_proxy.control.export.otlp import OtlpSink
+
+    return OtlpSink(tracing)
 
 
 def _has_thrift() -> bool:
