@@ -261,11 +261,12 @@ async def test_the_log_cannot_be_written(log: str, tmp_path: Path) -> None:
 WALL_CLOCKS = {"time.time", "time.time_ns", "time.localtime", "time.gmtime", "time.ctime", "datetime.now", "datetime.utcnow"}
 
 
-WANTED = {"attempts.py": "time.time"}
-"""A `retry-after` may name a moment of the wall clock; the wait is bounded whatever it says."""
+WANTED = {"attempts.py": "time.time", "clock.py": "time.time", "metering.py": "time.time"}
+"""A `retry-after` may name a moment of the wall clock; the wait is bounded whatever it says. And records and exemplars tell when
+something was, which nothing waits for."""
 
 
-def test_the_data_plane_asks_for_the_wall_clock_only_where_http_names_a_moment() -> None:
+def test_the_data_plane_asks_for_the_wall_clock_only_to_tell_a_moment() -> None:
     package = Path(tracer_proxy.__file__).parent
     found = [
         f"{path.name}:{node.lineno}"
