@@ -262,7 +262,7 @@ WALL_CLOCKS = {"time.time", "time.time_ns", "time.localtime", "time.gmtime", "ti
 
 
 WANTED = {"attempts.py": "time.time", "clock.py": "time.time", "metering.py": "time.time"}
-"""A `retry-after` may name a moment of the wall clock; the wait is bounded whatever it says. And records and exemplars tell when
+"""A `retry-after` may name a moment; the wait is bounded whatever it says. Records and exemplars tell when
 something was, which nothing waits for."""
 
 
