@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
-from harness import Proxy, Upstream, answering, body_of, connection, field, one_route, proxy, request, say, status, upstream
+from harness import OK, Proxy, Upstream, answering, body_of, connection, field, one_route, proxy, request, say, status, upstream
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from records_kept import EXPORTED, Kept
@@ -378,3 +378,65 @@ async def test_an_agent_that_drops_the_colour_keeps_its_lane(header: str) -> Non
         await post(running, asking(USER), header)
         _, then = await kept.next(2)
     assert (then.lane, then.color, then.color_source) == ("canary", "canary", "remembered")
+
+
+async def test_a_session_that_a_lane_painted_is_not_held_to_its_colour() -> None:
+    """The weight is what gives it the lane; taken back, the session must go."""
+    lanes = (
+        "lanes: [{name: stable, pool: only, weight: 0}, {name: canary, pool: only, weight: 1, colors: [canary], color: canary}]"
+    )
+    async with upstream(answering(OK)) as endpoint:
+        text = one_route(endpoint.url, top=EXPORTED).replace("lanes: [{name: only, pool: only}]", lanes)
+        async with proxy(text) as running:
+            kept = Kept(running)
+            asks = request("GET / HTTP/1.1", "x-session-id: s-1")
+            await say(running.port, asks)
+            running.reload(text.replace("weight: 0", "weight: 9").replace("weight: 1,", "weight: 0,"))
+            await say(running.port, asks)
+            painted, after = await kept.next(2)
+    assert (painted.lane, painted.color_source) == ("canary", "lane")
+    assert (after.lane, after.color) == ("stable", "")
+
+
+async def test_a_share_that_is_taken_back_lets_its_sessions_go() -> None:
+    lanes = "lanes: [{name: stable, pool: only}, {name: canary, pool: only, colors: [canary]}]"
+    rule = "coloring: [{color: canary, when: {percent: 100}}]"
+    async with upstream(answering(OK)) as endpoint:
+        text = one_route(endpoint.url, top=f"{EXPORTED}\n{rule}").replace("lanes: [{name: only, pool: only}]", lanes)
+        async with proxy(text) as running:
+            kept = Kept(running)
+            asks = request("GET / HTTP/1.1", "x-session-id: s-1")
+            await say(running.port, asks)
+            running.reload(text.replace("percent: 100", "percent: 0"))
+            await say(running.port, asks)
+            before, after = await kept.next(2)
+    assert (before.lane, after.lane) == ("canary", "stable")
+
+
+async def test_each_request_of_a_connection_counts_with_its_own_session() -> None:
+    """Also where another route alone makes its lane hang on that header."""
+    text = """
+version: 1
+proxy: {listen: 127.0.0.1:0}
+tracing: {exporter: otlp}
+routes:
+  - name: openai
+    match: {path: /openai}
+    rewrite: {prefix: /}
+    llm: {api: openai}
+    sticky: [trace]
+    lanes: [{name: a, pool: p}]
+  - {name: other, sticky: [header:x-session-id, header:authorization], lanes: [{name: a, pool: p}]}
+pools: {p: {endpoints: [URL]}}
+"""
+    async with upstream(answering(saying(DONE))) as endpoint, proxy(text.replace("URL", endpoint.url)) as running:
+        kept = Kept(running)
+        async with connection(running.port) as (reader, writer):
+            for number in range(4):
+                lines = (f"Authorization: Bearer key-{number}", f"x-session-id: session-{number}")
+                writer.write(request(PATH, *lines, body=asking(USER), close=False))
+                await reader.readuntil(b'"total_tokens": 11}}')
+        records = await kept.next(4)
+    assert [record.session for record in records] == [f"session-{number}" for number in range(4)]
+    told = [field(head, "authorization") for head in endpoint.heard]
+    assert told == [f"Bearer key-{number}".encode() for number in range(4)]

@@ -146,7 +146,7 @@ class Agent:
         """Runs one of the tools on a server behind the proxy."""
         handed_out = self.world.dice.choice(answer.calls)
         rpc = replace(tools_call(handed_out.tool.rpartition(".")[2]), arguments_digest=handed_out.arguments_digest)
-        joined = self.world.worker().pending.join(rpc, self.scope.listener, self.world.now)
+        joined = self.world.worker().pending.join(rpc, self.scope.place, self.world.now)
         found = joined is not None and bool(joined.trace_id)
         self.world.tool_servers[found] += 1
         if joined and found and self.world.owners[joined.trace_id] != Owner(self.number, turn):

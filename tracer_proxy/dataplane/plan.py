@@ -41,10 +41,11 @@ class Plan:
 
     __slots__ = (
         "_credential",
+        "_decides",
         "_departures",
         "_length_place",
+        "_looked_at",
         "_session",
-        "_sessions",
         "_sizes",
         "_traced",
         "asked_for",
@@ -99,7 +100,9 @@ class Plan:
         # Where, among the values taken out of a head, those stand that somebody looks at.
         self._traced: list[tuple[bytes, int]] = []
         self._length_place: int | None = None
-        self._sessions: list[tuple[bytes, int]] = []
+        self._looked_at: list[tuple[bytes, int]] = []
+        self._decides = False
+        """One of these decides on the session."""
         self._departures: dict[tuple[Lane, bytes], Departure] = {}
 
     def expect_again(self, rest: Rest, values: Sequence[bytes]) -> bool:
@@ -125,8 +128,10 @@ class Plan:
         self.values, self.passing = values, passing
         self._sizes = [len(value) for value in values]
         ladder = self.route.ladder if self.route is not None else ()
-        rungs = [rung.name for rung in ladder if isinstance(rung, HeaderRung)]
-        self._sessions = [(name, places[name]) for name in rungs if name in places]
+        rungs = {rung.name for rung in ladder if isinstance(rung, HeaderRung)}
+        # Also those that only another route hangs on: what is looked at must be this request's.
+        self._looked_at = [(name, place) for name, place in places.items() if name in read and name not in self.trace_fields]
+        self._decides = not rungs.isdisjoint(places)
         return True
 
     def came_again(self, rest: Rest, values: Sequence[bytes]) -> None:
@@ -146,10 +151,12 @@ class Plan:
         place_of_length = self._length_place
         if place_of_length is not None:
             self.head.length = content_length(values[place_of_length], _MALFORMED, LENGTH_DIGITS_MAX)
-        if self._sessions:
-            self.decision = self._session = None
-            for name, place in self._sessions:
+        if self._looked_at:
+            self._session = self._credential = None
+            for name, place in self._looked_at:
                 self.head.fields.values[name] = values[place]
+            if self._decides:
+                self.decision = None
 
     @property
     def credential(self) -> bytes:

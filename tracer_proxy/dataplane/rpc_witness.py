@@ -56,7 +56,7 @@ class RpcWitness(Witness):
             self._take_meta(asked)
         if exchange.context.source == "new" and self._route.stitch:
             pending = exchange.worker.stitcher.pending
-            joined = pending.join(asked, exchange.downstream.listener, tracing.began(exchange))
+            joined = pending.join(asked, tracing.scope_of(exchange).place, tracing.began(exchange))
             if joined is not None:
                 tracing.take(exchange, joined)
 

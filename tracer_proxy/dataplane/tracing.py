@@ -30,7 +30,7 @@ def by_policy(exchange: "Exchange", context: TraceContext) -> TraceContext | Non
 def scope_of(exchange: "Exchange") -> Scope:
     """Whose ids these are."""
     plan = exchange.plan
-    return Scope(exchange.downstream.listener, plan.credential, plan.session)
+    return Scope(exchange.downstream.listener, plan.credential, plan.session, exchange.downstream.peer)
 
 
 def _agent(exchange: "Exchange") -> Scope:
@@ -80,6 +80,12 @@ def recall(exchange: "Exchange", session_key: bytes) -> bytes:
 
 
 def remember_color(exchange: "Exchange", decision: Decision) -> None:
-    """So that the rest of the chain keeps it, whatever agents forget to pass on."""
-    session = exchange.plan.session if decision.hangs_on_trace else decision.session_key.decode("latin-1")
+    """So that the rest of the chain keeps it, whatever agents forget to pass on.
+
+    A session's is remembered only where nothing else would give it the same one again: shares do, and a share that is taken
+    back must let its sessions go.
+    """
+    session = ""
+    if decision.is_said:
+        session = exchange.plan.session if decision.hangs_on_trace else decision.session_key.decode("latin-1")
     exchange.worker.colors.remember(decision.color, exchange.trace_id, session, _agent(exchange), began(exchange))

@@ -13,11 +13,12 @@ AGENT_ID = b"x-agent-id"
 class Condition:
     """``holds(head, session_key)``; ``str()`` is for ``explain``."""
 
-    __slots__ = ("_text", "holds")
+    __slots__ = ("_text", "holds", "is_share")
 
-    def __init__(self, text: str, holds: Callable[[RequestHead, bytes], bool]) -> None:
+    def __init__(self, text: str, holds: Callable[[RequestHead, bytes], bool], *, is_share: bool = False) -> None:
         self._text = text
         self.holds = holds
+        self.is_share = is_share
 
     def __str__(self) -> str:
         return self._text
@@ -46,7 +47,7 @@ def agent(matcher: Matcher) -> Condition:
 def percent(share: float, color: str) -> Condition:
     """``share`` of session keys, salted by the colour: stable when rules are reordered, and growing it only adds sessions."""
     below = round(share * BUCKETS / 100)
-    return Condition(f"{share:g} % of session keys", partial(_is_below, below, seed(f"color/{color}")))
+    return Condition(f"{share:g} % of session keys", partial(_is_below, below, seed(f"color/{color}")), is_share=True)
 
 
 def _header_holds(name: bytes, matcher: Matcher, head: RequestHead, session_key: bytes) -> bool:
@@ -72,11 +73,13 @@ def _is_below(below: int, salt: int, head: RequestHead, session_key: bytes) -> b
 class ColorRule:
     """Paints ``color`` on what meets every condition."""
 
-    __slots__ = ("color", "conditions")
+    __slots__ = ("color", "conditions", "is_share")
 
     def __init__(self, color: str, conditions: Sequence[Condition]) -> None:
         self.color = color.encode()
         self.conditions = tuple(conditions)
+        self.is_share = any(condition.is_share for condition in conditions)
+        """It holds for a share of sessions."""
 
     def holds(self, head: RequestHead, session_key: bytes) -> bool:
         return all(condition.holds(head, session_key) for condition in self.conditions)

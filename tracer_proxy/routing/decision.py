@@ -13,7 +13,7 @@ from tracer_proxy.wire.request import RequestHead
 class Decision:
     """Where an exchange goes, and why. ``fell_back`` means that no lane serves its colour and the baseline stands in."""
 
-    __slots__ = ("color", "color_source", "fell_back", "hangs_on_trace", "lane", "route", "rung", "session_key")
+    __slots__ = ("color", "color_source", "fell_back", "hangs_on_trace", "is_said", "lane", "route", "rung", "session_key")
 
     def __init__(
         self, route: Route, session_key: bytes, rung: Rung, lane: Lane, color: bytes, color_source: str, fell_back: bool = False
@@ -26,6 +26,8 @@ class Decision:
         self.color_source = color_source
         """``inbound``, ``rule N`` (from 1), ``remembered``, ``lane`` or ``none``."""
         self.fell_back = fell_back
+        self.is_said = False
+        """The colour is what the request says, or a rule makes of that; not a share of sessions, nor remembered."""
         self.hangs_on_trace = rung is route.ladder[-1]
         """The session is the trace: another exchange with the same head may go elsewhere."""
 
@@ -45,21 +47,23 @@ def decide(
     """
     key, rung = find_session(route.ladder, head, baggage, context.trace_id)
     split = route.split
-    color, source = inbound_color, "inbound"
+    color, source, is_said = inbound_color, "inbound", True
     if not color and table.color_rules:
-        color, source = _ruled(table, head, key)
+        color, source, is_said = _ruled(table, head, key)
     if not color and recall is not None:
-        color, source = recall(b"" if rung is route.ladder[-1] else key), "remembered"
+        color, source, is_said = recall(b"" if rung is route.ladder[-1] else key), "remembered", False
     if color:
         serves = split.by_color.get(color)
-        return Decision(route, key, rung, serves or split.baseline, color, source, serves is None)
+        decision = Decision(route, key, rung, serves or split.baseline, color, source, serves is None)
+        decision.is_said = is_said
+        return decision
     lane = split.lane_of(key, route.seed)
     return Decision(route, key, rung, lane, lane.paints, "lane" if lane.paints else "none")
 
 
-def _ruled(table: Table, head: RequestHead, session_key: bytes) -> tuple[bytes, str]:
-    """The colour of the first rule that holds, and which it is."""
+def _ruled(table: Table, head: RequestHead, session_key: bytes) -> tuple[bytes, str, bool]:
+    """The colour of the first rule that holds, which it is, and whether it goes by what the request says alone."""
     for number, rule in enumerate(table.color_rules, 1):
         if rule.holds(head, session_key):
-            return rule.color, f"rule {number}"
-    return b"", "none"
+            return rule.color, f"rule {number}", not rule.is_share
+    return b"", "none", False

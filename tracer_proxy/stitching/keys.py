@@ -18,6 +18,13 @@ class Scope(NamedTuple):
     """As the client sent it: ``authorization``, ``x-api-key``, ``api-key`` or ``x-goog-api-key``. Never kept."""
     session: str = ""
     """What the client calls its session, where a header says it."""
+    client: bytes = b""
+    """Its address; that of a Unix socket is empty."""
+
+    @property
+    def place(self) -> bytes:
+        """Where an agent stands: what its calls of models and of tools have in common, for their credentials differ."""
+        return b"%d:%b%b" % (len(self.listener), self.listener, self.client)
 
 
 class Keys:

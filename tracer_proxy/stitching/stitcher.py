@@ -122,7 +122,7 @@ class Stitcher:
             if len(keys) == 1:
                 # By two keys the run of the tool would have two spans, one of which nobody will ever send.
                 run = self._keys.tool_run(turn.trace_id, keys[0])
-                self.pending.remember(entry, run, scope.listener, tool, call.arguments_digest)
+                self.pending.remember(entry, run, scope.place, tool, call.arguments_digest)
 
     def _request(self, asked: Asked, scope: Scope, now: float) -> _Request:
         return _Request(asked, self._keys.scope(scope), session_name(scope.session or asked.session_id), now)
