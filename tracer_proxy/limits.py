@@ -242,7 +242,7 @@ EXPORT_AGE_S_MAX = 60.0
 EXPORT_BACKOFF_S = 0.25
 """Before a batch is sent again; doubled with each further attempt."""
 EXPORT_BACKOFF_MAX_S = 10.0
-EXPORT_CLOSE_S = 3.0
+EXPORT_CLOSE_S = 1.5
 """How long control goes on exporting when it ends."""
 ENCODED_ATTRIBUTES_MAX = 4096
 """Attributes whose encoding is remembered; then it is forgotten and begun anew."""
@@ -461,7 +461,7 @@ assert EXPORT_BATCH_BYTES < EXPORT_QUEUE_BYTES_MAX
 assert EXPORT_BACKOFF_S <= EXPORT_BACKOFF_MAX_S < EXPORT_AGE_S_MAX
 
 
-assert LOG_CLOSE_S < KILL_S
+assert max(LOG_CLOSE_S, EXPORT_CLOSE_S) <= KILL_S
 assert LIVE_SHOWN <= LIVE_RECORDS_MAX
 assert TAIL_LAST <= LIVE_RECORDS_MAX
 assert 3 * LIVE_KEEPALIVE_S < TAIL_SILENCE_S

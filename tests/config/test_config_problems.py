@@ -76,6 +76,7 @@ SECTIONS = [
     ),
     ("admin: {}", "8:1: admin: the key 'listen' is missing"),
     ("admin:", "8:1: admin: the key 'listen' is missing"),
+    ("tracing: {redact: ''}", "8:19: tracing.redact: found '': expected a pattern that does not match the empty text"),
     (
         "tracing: {exporter: jager}",
         "8:21: tracing.exporter: found 'jager': expected jaeger, otlp, console or none; did you mean 'jaeger'?",

@@ -281,6 +281,7 @@ async def test_a_stream_is_read_as_it_passes() -> None:
     assert first.answered is not None
     assert (first.answered.chunks >= 2, first.answered.is_whole) == (True, True)
     assert first.answered.first_chunk_at is not None
+    assert first.attempts[0].began < first.answered.first_chunk_at < first.ended
 
 
 async def test_compressed_answers_are_read_beside_the_traffic() -> None:
@@ -396,6 +397,24 @@ async def test_a_session_that_a_lane_painted_is_not_held_to_its_colour() -> None
             painted, after = await kept.next(2)
     assert (painted.lane, painted.color_source) == ("canary", "lane")
     assert (after.lane, after.color) == ("stable", "")
+
+
+async def test_a_conversation_without_headers_stays_on_its_lane() -> None:
+    """Each turn is a trace of its own; the session they share is what the lane hangs on."""
+    lanes = "lanes: [{name: stable, pool: only, weight: 50}, {name: canary, pool: only, weight: 50}]"
+    said = [saying({**CALLING, "tool_calls": [{**CALL, "id": f"{CALL_ID}{turn:02}x9Q"}]}) for turn in range(12)]
+    async with upstream(answering(*said)) as endpoint:
+        text = config(endpoint).replace("lanes: [{name: only, pool: only}]", lanes)
+        async with proxy(text) as running:
+            kept, messages = Kept(running), list[Any]([USER])
+            for turn in range(12):
+                await post(running, asking(*messages))
+                call: dict[str, Any] = {**CALL, "id": f"{CALL_ID}{turn:02}x9Q"}
+                messages += [dict[str, Any](CALLING, tool_calls=[call]), {**RESULT, "tool_call_id": call["id"]}, DONE, USER]
+            records = await kept.next(12)
+    assert len({record.trace_id for record in records}) == 12
+    assert len({record.session for record in records}) == 1
+    assert len({record.lane for record in records}) == 1
 
 
 async def test_a_share_that_is_taken_back_lets_its_sessions_go() -> None:

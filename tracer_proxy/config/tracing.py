@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field
 
 from tracer_proxy.config.endpoint_headers import PoolHeaderValue
-from tracer_proxy.config.matchers import HeaderName, Regex
+from tracer_proxy.config.matchers import HeaderName, read_regex
 from tracer_proxy.config.part import Part
 from tracer_proxy.config.tls import FilePath
 from tracer_proxy.config.values import Flag, Form, OneOrMany, Timeout, choice_form, number_form, size_form, text, wrong
@@ -42,6 +42,13 @@ def _read_collector(value: object) -> str:
     return url
 
 
+def _read_redaction(value: object) -> str:
+    pattern = read_regex(value)
+    if re.search(pattern, ""):
+        raise wrong("expected a pattern that does not match the empty text, for it would be found between any two letters")
+    return pattern
+
+
 def _read_log(value: object) -> str:
     target = text(value, _LOG)
     if target not in ("none", "stderr") and (not target.startswith("/") or "\0" in target):
@@ -50,6 +57,7 @@ def _read_log(value: object) -> str:
 
 
 CollectorUrl = Annotated[str, Form("URL", _read_collector, {"type": "string", "pattern": "^(https?|udp)://"})]
+Redaction = Annotated[str, Form("regular expression", _read_redaction, {"type": "string", "format": "regex"})]
 LogTarget = Annotated[str, Form("`none` \\| `stderr` \\| path", _read_log, {"type": "string"})]
 
 
@@ -112,7 +120,7 @@ class Tracing(Part):
     capture_limit: Annotated[int, size_form(KiB, CAPTURE_BYTES_MAX)] = Field(
         CAPTURE_BYTES, description="Of each captured text; the rest is cut off."
     )
-    redact: Annotated[tuple[Regex, ...], OneOrMany()] = Field(
+    redact: Annotated[tuple[Redaction, ...], OneOrMany()] = Field(
         (), description="What matches in captured text is replaced by `[redacted]`, before it leaves the proxy."
     )
 

@@ -188,7 +188,8 @@ class Exchange(Attempts):
         decision = None if recalls else plan.decision
         if decision is None:
             recall = partial(tracing.recall, self) if recalls else None
-            decision = decide(self.table, route, plan.head, self.context, plan.baggage, plan.color, recall)
+            session = self.session.encode()
+            decision = decide(self.table, route, plan.head, self.context, plan.baggage, plan.color, recall, session)
             if not decision.hangs_on_trace and not recalls:
                 plan.decision = decision
         self.decision = decision

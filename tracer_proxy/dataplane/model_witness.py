@@ -3,6 +3,8 @@
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from tracer_proxy.dataplane import tracing
 from tracer_proxy.dataplane.witness import Reading, Witness
 from tracer_proxy.genai.answered import Answered, Usage
@@ -127,6 +129,10 @@ class ModelWitness(Witness):
 
     def _complete(self, record: Record, answered: Answered | None) -> None:
         record.asked, record.answered = self.asked, answered
+        if answered is not None and answered.first_chunk_at is not None:
+            # Read by the monotonic clock; a record tells the time of day.
+            at = answered.first_chunk_at + self._exchange.worker.clock.unix_offset
+            record.answered = replace(answered, first_chunk_at=at)
         if self._route.stitch:
             exchange, turn = self._exchange, self._turn()
             record.links, record.tools = exchange.links, list(exchange.tools)

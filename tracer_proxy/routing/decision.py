@@ -40,12 +40,14 @@ def decide(
     baggage: bytes,
     inbound_color: bytes,
     recall: Callable[[bytes], bytes] | None = None,
+    session: bytes = b"",
 ) -> Decision:
     """``baggage`` and ``inbound_color`` are empty when their sender is not trusted.
 
     ``recall`` gives the colour that the trace, or the session of that key, has had; the key is empty where it is the trace's.
+    ``session`` stands in for the trace id, where it is known that the trace is one of several of a session.
     """
-    key, rung = find_session(route.ladder, head, baggage, context.trace_id)
+    key, rung = find_session(route.ladder, head, baggage, session or context.trace_id)
     split = route.split
     color, source, is_said = inbound_color, "inbound", True
     if not color and table.color_rules:
