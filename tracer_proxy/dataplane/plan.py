@@ -130,7 +130,8 @@ class Plan:
         ladder = self.route.ladder if self.route is not None else ()
         rungs = {rung.name for rung in ladder if isinstance(rung, HeaderRung)}
         # Also those that only another route hangs on: what is looked at must be this request's.
-        self._looked_at = [(name, place) for name, place in places.items() if name in read and name not in self.trace_fields]
+        known = rungs.union(read.keys() - self.trace_fields)
+        self._looked_at = [(name, place) for name, place in places.items() if name in known]
         self._decides = not rungs.isdisjoint(places)
         return True
 
