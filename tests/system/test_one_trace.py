@@ -12,7 +12,7 @@ from agents import anthropic_agent, gemini_agent, openai_agent
 from aiohttp import ClientSession
 from otlp_receiver import Span, Tree
 from providers import TOKENS, IdStyle, Script
-from traced import API_OF, PROTOCOLS, Stage, clients, stage
+from traced import API_OF, PROTOCOLS, SpanCount, Stage, clients, stage
 
 from tracer_proxy.genai.answered import Usage
 
@@ -52,10 +52,10 @@ def styles_of(protocol: str) -> Iterator[IdStyle]:
     return (style for style in IdStyle if style is not IdStyle.NONE or protocol == "gemini")
 
 
-def spans_of_turn(protocol: str) -> int:
+def spans_of_turn(protocol: str) -> SpanCount:
     """At least. Where the provider keeps the conversation, a request names the answer before it, so the turn is found, but it
     does not repeat the calls: an id that does not look unique says nothing there, and its tool is not seen."""
-    return 2 * SCRIPT.exchanges + (0 if protocol == "responses" else len(SCRIPT.tools))
+    return SpanCount(2 * SCRIPT.exchanges, 0 if protocol == "responses" else len(SCRIPT.tools))
 
 
 async def turns(running: Stage, protocol: str, style: IdStyle, *prompts: str, stream: bool) -> list[Tree]:
