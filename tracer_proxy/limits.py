@@ -210,6 +210,10 @@ TOKENS_COUNTED_MAX = 2**53
 EXEMPLARS_MAX = 20_000
 """In the totals: one for each bucket that has one."""
 
+# Rollouts.
+EVIDENCE_TRACES_MAX = 5
+"""Traces that are named as samples."""
+
 # Records of exchanges, and their export.
 LOOK_AHEAD_BYTES_MAX = 2 * MiB
 """A request's body up to this size is read as a whole before it goes on, where its trace or its lane may hang on it."""
