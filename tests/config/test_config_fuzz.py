@@ -6,10 +6,11 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tracer_proxy.config.conditions import TimeWindow, When
 from tracer_proxy.config.load import load_text
 from tracer_proxy.config.part import keys_of
 from tracer_proxy.config.pools import Ejection, Pool, PoolHealth
-from tracer_proxy.config.routes import ColorRule, Lane, Match, Route, When
+from tracer_proxy.config.routes import ColorRule, Lane, Match, Route
 from tracer_proxy.config.schema import Admin, Config, Mocks, Proxy
 from tracer_proxy.config.tracing import Always, Log, RouteTracing, Rpc, Tracing
 from tracer_proxy.errors import ConfigError, Problem
@@ -22,6 +23,7 @@ SECTIONS = (
     Mocks,
     ColorRule,
     When,
+    TimeWindow,
     Route,
     Match,
     Lane,
