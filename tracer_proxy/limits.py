@@ -365,6 +365,12 @@ COLOR_REFRESH_S = 60.0
 COLORS_WRITTEN_MAX = 4096
 """Traces and sessions of which a worker knows that it has written them."""
 
+# Lanes that finish their sessions.
+LANE_DRAIN_S = 3600.0
+SESSIONS_REFRESH_S = 10.0
+"""A session that a worker has noted is not noted again for so long."""
+SESSIONS_NOTED_MAX = 8192
+
 # Config.
 CONFIG_BYTES_MAX = 1 * MiB
 CONFIG_NODES_MAX = 100_000
@@ -475,4 +481,5 @@ assert MOCK_JOURNAL_REQUEST_BYTES_MAX <= MOCK_JOURNAL_BYTES_MAX
 assert TRACE_AGE_S_MAX <= STITCH_MEMORY_S
 assert MCP_CALL_S_MAX <= STITCH_MEMORY_S
 assert COLOR_REFRESH_S < STITCH_MEMORY_S
+assert SESSIONS_REFRESH_S < LANE_DRAIN_S <= STITCH_MEMORY_S
 assert STITCH_RIVALS_MAX >= 2

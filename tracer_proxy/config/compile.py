@@ -183,6 +183,8 @@ def _lane(config: LaneConfig, pool: Pool, failover: Sequence[Pool], egress: Egre
         paints=config.color or "",
         removed={*pool.header_names, *held_back},
         failover=[_lane(config, other, (), egress) for other in failover],
+        falls_back=config.unhealthy == "baseline",
+        drain_s=config.drain_limit if config.drain == "sessions" else 0.0,
     )
 
 

@@ -26,6 +26,7 @@ from tracer_proxy.config.values import (
     SizeOrUnlimited,
     Timeout,
     choice_form,
+    duration_form,
     number_form,
     outcome_form,
     text_form,
@@ -37,6 +38,7 @@ from tracer_proxy.limits import (
     CONFIG_WEIGHT_MAX,
     CONNECT_S,
     FIRST_BYTE_S,
+    LANE_DRAIN_S,
     REQUEST_BODY_BYTES_MAX,
     RETRY_ATTEMPTS,
     RETRY_ATTEMPTS_MAX,
@@ -44,6 +46,7 @@ from tracer_proxy.limits import (
     RETRY_BACKOFF_S,
     RETRY_BUDGET_PERCENT,
     RETRY_RATE_MIN,
+    STITCH_MEMORY_S,
     TUNNEL_IDLE_S,
 )
 
@@ -58,6 +61,9 @@ LlmApi = Annotated[Literal["openai", "anthropic", "gemini"], choice_form("openai
 LlmMode = Annotated[Literal["local", "remote"], choice_form("local", "remote")]
 Egress = Annotated[Literal["full", "trace", "none"], choice_form("full", "trace", "none")]
 Balance = Annotated[Literal["round_robin", "least_pending", "random"], choice_form("round_robin", "least_pending", "random")]
+Unhealthy = Annotated[Literal["baseline", "fail"], choice_form("baseline", "fail")]
+Drain = Annotated[Literal["sessions", "none"], choice_form("sessions", "none")]
+DrainLimit = Annotated[float, duration_form(1.0, STITCH_MEMORY_S)]
 HostSeen = Annotated[Literal["endpoint", "client"], choice_form("endpoint", "client")]
 Outcome = Annotated[str, outcome_form(("connect", "reset", "timeout", "5xx"), (429, 500, 502, 503, 504))]
 Attempts = Annotated[int, number_form(1, RETRY_ATTEMPTS_MAX, whole=True)]
@@ -168,6 +174,16 @@ class Lane(Part):
         "Left out it is 1, but 0 for a lane that lists `colors`: such a lane takes only these unless told otherwise.",
     )
     color: Color | None = Field(None, description="Painted on sessions without colour that land here.")
+    unhealthy: Unhealthy = Field(
+        "baseline",
+        description="When no endpoint of the pool, and of those in its `failover`, can be had: "
+        "`baseline` sends the request to the baseline lane, `fail` answers with the error.",
+    )
+    drain: Drain = Field(
+        "none",
+        description="When the weight becomes 0: `sessions` finishes those that the lane has served, `none` moves all at once.",
+    )
+    drain_limit: DrainLimit = Field(LANE_DRAIN_S, description="How long sessions may stay then.")
     baseline: Flag = Field(
         False, description="Serves colours that no lane serves. At most one lane; the first unless one is marked."
     )

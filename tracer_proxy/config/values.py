@@ -179,14 +179,14 @@ def read_flag(value: object) -> bool:
     return value
 
 
-def _read_duration(value: object, low: float) -> float:
+def _read_duration(value: object, low: float, high: float = CONFIG_DURATION_S_MAX) -> float:
     found = number(value)
     if match := _DURATION.fullmatch(value) if isinstance(value, str) else None:
         found = float(match[1]) * _SECONDS[match[2]]
     if found is None:
         raise wrong("expected a duration such as 250ms, 5s, 10m or 1h, or a number of seconds")
-    if not low <= found <= CONFIG_DURATION_S_MAX:
-        raise wrong(f"expected a duration from {show_duration(low)} to {show_duration(CONFIG_DURATION_S_MAX)}")
+    if not low <= found <= high:
+        raise wrong(f"expected a duration from {show_duration(low)} to {show_duration(high)}")
     return float(found)
 
 
@@ -233,11 +233,16 @@ _SHORTEST_TIMEOUT_S = 0.001
 
 Flag = Annotated[bool, Form("`true` \\| `false`", read_flag, {"type": "boolean"}, lambda value: str(value).lower())]
 Text = Annotated[str, Form("text", text, {"type": "string"})]
-Duration = Annotated[float, Form("duration", lambda value: _read_duration(value, 0.0), _DURATION_SCHEMA, show_duration)]
+
+
+def duration_form(low: float, high: float = CONFIG_DURATION_S_MAX) -> Form:
+    """Seconds, both ends included."""
+    return Form("duration", lambda value: _read_duration(value, low, high), _DURATION_SCHEMA, show_duration)
+
+
+Duration = Annotated[float, duration_form(0.0)]
 """Seconds; 0 is allowed."""
-Timeout = Annotated[
-    float, Form("duration", lambda value: _read_duration(value, _SHORTEST_TIMEOUT_S), _DURATION_SCHEMA, show_duration)
-]
+Timeout = Annotated[float, duration_form(_SHORTEST_TIMEOUT_S)]
 """Seconds; longer than nothing."""
 SizeOrUnlimited = Annotated[int | None, Form("size, or `unlimited`", _read_size_or_unlimited, _UNLIMITED_SCHEMA, show_size)]
 """Bytes; ``None`` is no limit."""

@@ -24,7 +24,7 @@ def settle(exchange: "Exchange", counted: int, status: int, error: ProxyError | 
 
 def count(exchange: "Exchange", status: int, now: float) -> None:
     meters, decision = exchange.worker.meters, exchange.decision
-    lane = meters.unrouted if decision is None else decision.lane.meter
+    lane = meters.unrouted if decision is None else exchange.lane.meter
     color = meters.color(decision.color) if decision is not None and decision.color else NO_COLOR
     seconds = now - exchange.began
     lane.exchange_done(status, seconds, exchange.first_byte_s, color, exchange.received_bytes, exchange.sent_bytes)
@@ -64,9 +64,11 @@ def details(exchange: "Exchange") -> dict[str, str]:
     told = {"trace_id": exchange.trace_id.decode()}
     decision = exchange.decision
     if decision is not None:
-        told |= {"route": decision.route.name, "lane": decision.lane.name}
+        told |= {"route": decision.route.name, "lane": exchange.lane.name}
         if exchange.lane is not decision.lane:
             told["failover_pool"] = exchange.lane.pool.name
+        if exchange.lane.name != decision.lane.name:
+            told["lane_intended"] = decision.lane.name
     if exchange.endpoint is not None:
         told["endpoint"] = str(exchange.endpoint)
     if exchange.attempts > 1:

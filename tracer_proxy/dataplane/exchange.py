@@ -200,7 +200,8 @@ class Exchange(Attempts):
         decision = None if recalls else plan.decision
         if decision is None:
             decision = self._decide(route, partial(tracing.recall, self) if recalls else None)
-            if decision.is_lasting and not (recalls or plan.needs_body or self.table.rules_read_clock):
+            varies = recalls or plan.needs_body or self.table.rules_read_clock or route.split.draining
+            if decision.is_lasting and not varies:
                 plan.decision = decision
         self.decision = decision
         self.lane = decision.lane
@@ -209,13 +210,16 @@ class Exchange(Attempts):
             tracing.remember_color(self, decision)
         if decision.fell_back:
             decision.lane.meter.fallbacks += 1
+        if route.split.notes_sessions and decision.lane.drain_s:
+            tracing.note_session(self, decision)
 
     def _decide(self, route: Route, recall: Callable[[bytes], bytes] | None) -> Decision:
         asking = self.plan.asking
         asking.earlier = self.session.encode()
         if self.table.rules_read_clock:
             asking.now = self.began + self.worker.clock.unix_offset
-        decision = decide(self.table, route, asking, self.context, self.plan.color, recall)
+        has_served = partial(tracing.has_served, self, route) if route.split.draining else None
+        decision = decide(self.table, route, asking, self.context, self.plan.color, recall, has_served)
         asking.body = None
         return decision
 

@@ -65,8 +65,8 @@ def record_of(exchange: "Exchange", status: int, error: ProxyError | None, ended
     lane = color = color_source = intended = source = ""
     session = exchange.session
     if decision is not None:
-        lane, color, color_source = decision.lane.name, decision.color.decode(), decision.color_source
-        intended, source = color if decision.fell_back else lane, decision.session_source
+        lane, color, color_source = exchange.lane.name, decision.color.decode(), decision.color_source
+        intended, source = color if decision.fell_back else decision.lane.name, decision.session_source
         if not session and not decision.hangs_on_trace:
             session = decision.session_key.decode("utf-8", "replace")
     return Record(

@@ -26,7 +26,7 @@ class Retries:
         self._made = 0
         self.attempts = 0 if exchange.endpoint is None else 1
         """In all; the one under way counts."""
-        self._stand_ins = iter(exchange.lane.failover)
+        self._stand_ins = iter(exchange.lane.stand_ins)
         self._timer: asyncio.TimerHandle | None = None
         self.tried: list[Endpoint] = []
         """Of the present pool; a retry goes to another one if it can."""
@@ -68,6 +68,8 @@ class Retries:
             return False
         self._attempts_left = self._route.retries.attempts - 1
         self.tried.clear()
+        if lane.meter is not self._exchange.lane.meter:
+            lane.meter.fallbacks += 1
         self._exchange.lane = lane
         self._exchange.connect()
         return True

@@ -120,9 +120,9 @@ class SharedMemory:
     def mark(self, key: bytes, now: float) -> None:
         self._marks.store(key, _NO_HOLDER, 1, now, False)
 
-    def is_marked(self, key: bytes, now: float) -> bool:
+    def is_marked(self, key: bytes, now: float, within_s: float = STITCH_MEMORY_S) -> bool:
         self._look()
-        return any(abs(now - at) <= STITCH_MEMORY_S for _, _, at, _, _ in self._marks.find(key))
+        return any(abs(now - at) <= within_s for _, _, at, _, _ in self._marks.find(key))
 
     def put_color(self, key: bytes, color: bytes, now: float) -> None:
         self._map[_COLORED] = 1

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 from tracer_proxy.context.trace import TraceContext
 from tracer_proxy.routing.decision import Decision
+from tracer_proxy.routing.lane import Lane
+from tracer_proxy.routing.route import Route
 from tracer_proxy.routing.table import Inbound
 from tracer_proxy.stitching.keys import Scope
 from tracer_proxy.stitching.session_name import session_name
@@ -83,6 +85,17 @@ def recall(exchange: "Exchange", session_key: bytes) -> bytes:
     if not trace_id and not session:
         return b""
     return exchange.worker.colors.of(trace_id, session, _agent(exchange), began(exchange))
+
+
+def has_served(exchange: "Exchange", route: Route, lane: Lane, session_key: bytes) -> bool:
+    """Whether a lane that gets no new sessions may keep this one."""
+    return exchange.worker.served.has(route.name, lane.name, session_key, began(exchange), lane.drain_s)
+
+
+def note_session(exchange: "Exchange", decision: Decision) -> None:
+    """The lane may be drained one day. What it is noted for then ends, for it is not noted any more."""
+    if decision.lane.weight:
+        exchange.worker.served.note(decision.route.name, decision.lane.name, decision.session_key, began(exchange))
 
 
 def remember_color(exchange: "Exchange", decision: Decision) -> None:

@@ -30,6 +30,7 @@ from tracer_proxy.routing.table import Table
 from tracer_proxy.stitching.colors import Colors, LocalColorMemory
 from tracer_proxy.stitching.keys import Keys
 from tracer_proxy.stitching.memory import LocalMemory
+from tracer_proxy.stitching.served import Served
 from tracer_proxy.stitching.stitcher import Stitcher
 from tracer_proxy.telemetry.catalogue import Shed
 from tracer_proxy.telemetry.deltas import Meters
@@ -65,7 +66,9 @@ class Worker:
         self.clock = Clock(self.loop, self.meters.worker)
         self.ids = Ids()
         keys = Keys(memory.secret if memory is not None else os.urandom(32))
-        self.stitcher = Stitcher(memory or LocalMemory(STITCH_KEYS_MAX), keys)
+        remembered = memory or LocalMemory(STITCH_KEYS_MAX)
+        self.stitcher = Stitcher(remembered, keys)
+        self.served = Served(remembered, keys)
         self.colors = Colors(memory or LocalColorMemory(STITCH_KEYS_MAX), keys)
         self.records = Records(self.loop)
         self.records.want(table.wanted)

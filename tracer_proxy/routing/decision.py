@@ -54,10 +54,12 @@ def decide(
     context: TraceContext,
     inbound_color: bytes,
     recall: Callable[[bytes], bytes] | None = None,
+    has_served: Callable[[Lane, bytes], bool] | None = None,
 ) -> Decision:
     """``inbound_color`` is empty when its sender is not trusted.
 
     ``recall`` gives the colour that the trace, or the session of that key, has had; the key is empty where it is the trace's.
+    ``has_served`` says whether a lane that gets no new sessions had this one not long ago.
     """
     key, rung = find_session(route.ladder, asking, context.trace_id)
     split = route.split
@@ -72,6 +74,8 @@ def decide(
         decision.is_said = is_said
     else:
         lane = split.lane_of(key, route.seed)
+        if split.draining and has_served is not None:
+            lane = next((each for each in split.draining if has_served(each, key)), lane)
         decision = Decision(route, key, rung, lane, lane.paints, "lane" if lane.paints else "none")
     if not rung.is_one_place:
         decision.session_source = rung.found_at(asking)

@@ -154,6 +154,11 @@ def _lane_step(decision: Decision) -> Step:
     else:
         drawn = bucket(decision.session_key, decision.route.seed)
         notes = [f"bucket {drawn} of {BUCKETS}", *(_owned(split.ranges()))]
+        notes += [
+            f"{each.name} is drained: sessions that it had within {each.drain_s:g} s stay there" for each in split.draining
+        ]
+    if lane is not split.baseline:
+        notes.append(f"if nobody of it can be had: {f'the baseline, {split.baseline.name}' if lane.falls_back else 'an error'}")
     return Step("lane", lane.name, tuple(notes))
 
 

@@ -19,10 +19,23 @@ class Lane:
 
     ``paints`` is the colour for what lands here without one, or ``b""``; ``removed`` are lower-case names of headers that
     do not leave by this lane: those the pool sets itself, and ours where the route's egress holds them back.
-    ``failover`` are the same lane by other pools, in the order in which they stand in.
+    ``failover`` are the same lane by other pools, in the order in which they stand in. ``falls_back`` says whether the baseline
+    does after them. ``drain_s`` is how long sessions that it has served may stay once its weight is 0.
     """
 
-    __slots__ = ("colors", "failover", "meter", "name", "paints", "pool", "removed", "weight")
+    __slots__ = (
+        "colors",
+        "drain_s",
+        "failover",
+        "falls_back",
+        "meter",
+        "name",
+        "paints",
+        "pool",
+        "removed",
+        "stand_ins",
+        "weight",
+    )
 
     def __init__(
         self,
@@ -34,6 +47,8 @@ class Lane:
         paints: str = "",
         removed: Iterable[bytes] = (),
         failover: Sequence["Lane"] = (),
+        falls_back: bool = True,
+        drain_s: float = 0.0,
     ) -> None:
         self.name = name
         self.pool = pool
@@ -42,6 +57,10 @@ class Lane:
         self.paints = paints.encode()
         self.removed = frozenset(removed)
         self.failover = tuple(failover)
+        self.falls_back = falls_back
+        self.drain_s = drain_s
+        self.stand_ins = self.failover
+        """Who takes over where nobody of the pool can, in this order; the split adds the baseline."""
         self.meter: LaneMeter
         """Given by whoever counts; stand-ins count at the lane they stand in for."""
 
@@ -49,12 +68,18 @@ class Lane:
 class Split:
     """Which lane serves a colour, and which one owns a bucket. ``baseline`` serves colours that nobody else serves."""
 
-    __slots__ = ("_owners", "_starts", "baseline", "by_color", "lanes")
+    __slots__ = ("_owners", "_starts", "baseline", "by_color", "draining", "lanes", "notes_sessions")
 
     def __init__(self, lanes: Sequence[Lane], baseline: Lane) -> None:
         self.lanes = tuple(lanes)
         self.baseline = baseline
         self.by_color = {color: lane for lane in lanes for color in lane.colors}
+        self.draining = tuple(lane for lane in lanes if lane.drain_s and not lane.weight)
+        """They get no new sessions and finish those that they have."""
+        self.notes_sessions = any(lane.drain_s and lane.weight for lane in lanes)
+        for lane in lanes:
+            if lane.falls_back and lane is not baseline:
+                lane.stand_ins = (*lane.failover, baseline, *baseline.failover)
         ranges = list(_ranges(lanes, baseline))
         self._starts = [start for start, _, _ in ranges]
         self._owners = [lane for _, _, lane in ranges]

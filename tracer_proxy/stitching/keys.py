@@ -78,6 +78,10 @@ class Keys:
     def trace_color(self, trace_id: bytes) -> bytes:
         return xxh3_128_digest(b"t" + trace_id, self._seed)
 
+    def lane_session(self, route: bytes, lane: bytes, session: bytes) -> bytes:
+        lengths = b"a%d:%d:" % (len(route), len(lane))
+        return xxh3_128_digest(b"".join((lengths, route, lane, session)), self._seed)
+
     def session_color(self, scope: Scope, session: bytes) -> bytes:
         lengths = b"o%d:%d:" % (len(scope.listener), len(scope.credential))
         return xxh3_128_digest(b"".join((lengths, scope.listener, scope.credential, session)), self._seed)

@@ -61,7 +61,7 @@ class Memory(Protocol):
 
     def mark(self, key: bytes, now: float) -> None: ...
 
-    def is_marked(self, key: bytes, now: float) -> bool: ...
+    def is_marked(self, key: bytes, now: float, within_s: float = STITCH_MEMORY_S) -> bool: ...
 
 
 def the_only(found: list[Remembered]) -> Remembered | None:
@@ -120,5 +120,5 @@ class LocalMemory:
         if len(self._marks) > self._keys_max:
             self._marks.popitem(last=False)
 
-    def is_marked(self, key: bytes, now: float) -> bool:
-        return key in self._marks and abs(now - self._marks[key]) <= STITCH_MEMORY_S
+    def is_marked(self, key: bytes, now: float, within_s: float = STITCH_MEMORY_S) -> bool:
+        return key in self._marks and abs(now - self._marks[key]) <= within_s

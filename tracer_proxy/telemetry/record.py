@@ -107,7 +107,7 @@ class Record(Struct, array_like=True, gc=False):
     """The route's path as the config has it, without what varies."""
     lane: str
     lane_intended: str
-    """The colour that no lane serves, where the baseline stands in; else as ``lane``."""
+    """Where the baseline stands in, the colour that no lane serves, or the lane that nobody could serve; else as ``lane``."""
     color: str
     color_source: str
     session: str
