@@ -35,6 +35,7 @@ from tracer_proxy.routing.endpoint import Endpoint
 from tracer_proxy.routing.health import HealthRules, ProbeRules
 from tracer_proxy.routing.lane import Lane, Split
 from tracer_proxy.routing.matcher import Matcher
+from tracer_proxy.routing.mirror import Mirror
 from tracer_proxy.routing.pool import Pool
 from tracer_proxy.routing.retry import OUTCOMES, RetryPolicy
 from tracer_proxy.routing.route import Egress, Match, Route, Timeouts
@@ -139,7 +140,15 @@ def _route(config: RouteConfig, tracing: Tracing, pools: dict[str, Pool], failov
         timeouts=Timeouts(**config.timeouts.model_dump()),
         request_body_max=config.limits.request_body,
         retries=_retries(config.retries),
+        mirror=_mirror(config, lanes) if config.mirror else None,
     )
+
+
+def _mirror(config: RouteConfig, lanes: Sequence[Lane]) -> Mirror:
+    mirror = config.mirror
+    assert mirror is not None
+    lane = next(lane for lane in lanes if lane.name == mirror.lane)
+    return Mirror.of(config.name, lane, mirror.percent, compare=mirror.compare, timeout=mirror.timeout)
 
 
 def _or(own: T | None, general: T) -> T:

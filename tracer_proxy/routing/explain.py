@@ -59,6 +59,7 @@ def explain(table: Table, head: RequestHead, *, trusted: bool, new_trace_id: byt
         _color_step(table, decision, head, inbound),
         _lane_step(decision),
         Step("endpoint", endpoint, (f"pool {decision.lane.pool.name}: {_listed(decision.lane.pool.endpoints)}",)),
+        *_mirror_steps(decision),
     ]
     return Explanation(_answer(decision, head, context.trace_id, endpoint), tuple(steps))
 
@@ -137,6 +138,16 @@ def _lane_step(decision: Decision) -> Step:
         drawn = bucket(decision.session_key, decision.route.seed)
         notes = [f"bucket {drawn} of {BUCKETS}", *(_owned(split.ranges()))]
     return Step("lane", lane.name, tuple(notes))
+
+
+def _mirror_steps(decision: Decision) -> list[Step]:
+    mirror, key = decision.route.mirror, decision.session_key
+    if mirror is None:
+        return []
+    if decision.lane is mirror.lane:
+        return [Step("mirror", "none", (f"it is on the shadow lane {mirror.lane.name} itself",))]
+    note = f"bucket {bucket(key, mirror.seed)} of {BUCKETS}: buckets below {mirror.below} are copied"
+    return [Step("mirror", mirror.lane.name if mirror.takes(key) else "none", (note,))]
 
 
 def _owned(ranges: list[tuple[int, int, Lane]]) -> list[str]:

@@ -9,6 +9,7 @@ from tracer_proxy.routing.bucket import seed
 from tracer_proxy.routing.color import Condition
 from tracer_proxy.routing.lane import Split
 from tracer_proxy.routing.matcher import Matcher
+from tracer_proxy.routing.mirror import Mirror
 from tracer_proxy.routing.retry import Budget, RetryPolicy
 from tracer_proxy.routing.session import Rung
 from tracer_proxy.telemetry.http_meters import HttpServerMeter
@@ -93,6 +94,7 @@ class Route:
     timeouts: Timeouts = Timeouts()
     request_body_max: int | None = REQUEST_BODY_BYTES_MAX
     retries: RetryPolicy = field(default_factory=RetryPolicy)
+    mirror: Mirror | None = None
     http_route: str = ""
     """``http.route`` of OpenTelemetry: the path as the config has it, without what varies; the name where it has none."""
     http_meter: HttpServerMeter = field(init=False, compare=False, default=_NOBODYS)
