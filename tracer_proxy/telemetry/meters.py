@@ -50,20 +50,35 @@ _OUTCOME_LABELS = tuple((outcome, outcome.name.lower()) for outcome in Outcome)
 class LaneMeter:
     """Counts the exchanges of one lane; ``labels`` are the names of its route and itself."""
 
-    __slots__ = ("_answers", "_durations", "_first_bytes", "_request_bytes", "_response_bytes", "fallbacks", "labels", "mirror")
+    __slots__ = (
+        "_answers",
+        "_durations",
+        "_first_bytes",
+        "_mirror",
+        "_request_bytes",
+        "_response_bytes",
+        "fallbacks",
+        "labels",
+    )
 
     def __init__(self, route: str, lane: str) -> None:
         self.labels = (route, lane)
         self.fallbacks = 0
         """To be counted up where the baseline stands in for a lane that is not there."""
-        self.mirror = MirrorMeter(self.labels)
-        """Of the copies it gets, as the shadow of others."""
+        self._mirror: MirrorMeter | None = None
         self._answers: dict[int, int] = {}
         """By colour and status in one number."""
         self._durations = Histogram(BUCKETS_S)
         self._first_bytes = Histogram(BUCKETS_S)
         self._request_bytes = 0
         self._response_bytes = 0
+
+    @property
+    def mirror(self) -> MirrorMeter:
+        """Of the copies it gets, as the shadow of others; few lanes have one."""
+        if self._mirror is None:
+            self._mirror = MirrorMeter(self.labels)
+        return self._mirror
 
     def exchange_done(
         self,
@@ -112,7 +127,8 @@ class LaneMeter:
             self._request_bytes = self._response_bytes = 0
         into.add(catalogue.FALLBACKS, self.labels, self.fallbacks)
         self.fallbacks = 0
-        self.mirror.collect(into)
+        if self._mirror is not None:
+            self._mirror.collect(into)
 
 
 class Standing(NamedTuple):
