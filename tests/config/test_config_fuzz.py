@@ -6,9 +6,11 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tracer_proxy.config.conditions import TimeWindow, When
 from tracer_proxy.config.load import load_text
+from tracer_proxy.config.part import keys_of
 from tracer_proxy.config.pools import Ejection, Pool, PoolHealth
-from tracer_proxy.config.routes import ColorRule, Lane, Match, Route, When
+from tracer_proxy.config.routes import ColorRule, Lane, Match, Route
 from tracer_proxy.config.schema import Admin, Config, Mocks, Proxy
 from tracer_proxy.config.tracing import Always, Log, RouteTracing, Rpc, Tracing
 from tracer_proxy.errors import ConfigError, Problem
@@ -21,6 +23,7 @@ SECTIONS = (
     Mocks,
     ColorRule,
     When,
+    TimeWindow,
     Route,
     Match,
     Lane,
@@ -51,7 +54,7 @@ pools:
 mocks: {llm: {}}
 profiles: {x: {proxy: {<<: *p}}}
 """
-KEYS = sorted({key for section in SECTIONS for key in section.model_fields} | {"<<", "x", "exact", "present", ""})
+KEYS = sorted({key for section in SECTIONS for key in keys_of(section)} | {"<<", "x", "exact", "present", ""})
 WORDS = ["http://h", "h:1", "/a", "c", "p", "trace", "header:x", "GET", "local", "5s", "1MiB", "${A}", "${A:-1}", "$${"]
 
 scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.sampled_from(WORDS), st.text(max_size=8))

@@ -8,6 +8,7 @@ from tracer_proxy import limits
 from tracer_proxy.config.addresses import Endpoint
 from tracer_proxy.config.load import load, load_text, read_text
 from tracer_proxy.config.matchers import Matcher, Sticky
+from tracer_proxy.config.routes import DEFAULT_STICKY
 from tracer_proxy.errors import ConfigError
 
 MINIMAL = """\
@@ -93,7 +94,7 @@ def test_defaults_of_a_route_and_its_lane() -> None:
         "method": (),
         "header": {},
     }
-    assert [str(rung) for rung in route.sticky] == ["header:x-session-id", "baggage:session.id", "trace"]
+    assert route.sticky == DEFAULT_STICKY
     assert (route.rewrite, route.llm, route.egress) == (None, None, None)
     assert route.timeouts.connect == limits.CONNECT_S
     assert route.timeouts.first_byte == limits.FIRST_BYTE_S

@@ -284,6 +284,24 @@ async def test_a_session_is_copied_wholly_or_not_at_all() -> None:
     assert len(original.heard) == 36
 
 
+async def test_a_session_that_the_body_names_is_copied_by_that() -> None:
+    """The body is waited for then, and what was held of it goes to both."""
+    half, by_body = "{lane: shadow, percent: 50}", "sticky: [body:/session, trace]"
+    async with mirrored(answering(OK), mirror=half, route=by_body) as (running, original, copied):
+        route = running.worker.table.routes[0]
+        assert route.mirror is not None
+        takes = route.mirror.takes
+        bodies = [b'{"session": "s%d"}' % number for number in range(8)]
+        for body in bodies:
+            sent = request(POST, "Content-Type: application/json", body=body)
+            await say(running.port, sent[:-9], sent[-9:], pause_s=0.01)
+        expected = [body for number, body in enumerate(bodies) if takes(b"s%d" % number)]
+        await until(lambda: len(copied.bodies) == len(expected) and is_at_rest(running))
+    assert 0 < len(expected) < len(bodies)
+    assert original.bodies == bodies
+    assert copied.bodies == expected
+
+
 async def test_who_is_on_the_shadow_lane_already_is_not_copied() -> None:
     async with mirrored(answering(OK), lane=", colors: [dark]") as (running, original, copied):
         await say(running.port, request("GET / HTTP/1.1", "x-traffic-color: dark"))

@@ -133,6 +133,17 @@ async def test_clients_must_show_a_certificate(authority: Authority, tmp_path: P
         await until(lambda: not running.worker.downstreams)
 
 
+async def test_a_rule_looks_at_the_certificate_that_the_client_has_shown(authority: Authority, tmp_path: Path) -> None:
+    clients = Authority(tmp_path, "clients")
+    async with upstream(answering(OK)) as endpoint:
+        text = config(endpoint.url, authority.issue("127.0.0.1"), f"client_ca: {clients.ca}")
+        rule = "coloring: [{color: partner, when: {certificate: {prefix: agent@}}}]\n"
+        async with proxy(text + rule) as running:
+            for name in ("agent@test", "other@test"):
+                await is_answered(running, client_context(authority.ca, clients.issue(name, file=name)))
+    assert [b"x-traffic-color: partner" in head for head in endpoint.heard] == [True, False]
+
+
 async def test_a_new_certificate_under_an_open_stream(authority: Authority) -> None:
     """New handshakes see it, the stream goes on, and files that are no good change nothing."""
     pair, go_on = authority.issue("127.0.0.1"), asyncio.Event()

@@ -8,6 +8,8 @@ from tracer_proxy.context.color import inbound_color
 from tracer_proxy.context.inject import Injector
 from tracer_proxy.context.trace import extract, new_trace
 from tracer_proxy.context.trust import Trust
+from tracer_proxy.genai.json_body import JsonBody
+from tracer_proxy.routing.asking import Asking
 from tracer_proxy.routing.balance import BALANCES
 from tracer_proxy.routing.color import ColorRule
 from tracer_proxy.routing.decision import Decision, decide
@@ -62,11 +64,13 @@ def head_for(reader: Table, target: str = "/", *headers: str, method: str = "GET
     return read_request(raw.encode(), reader.request_fields)
 
 
-def decided(by: Table, target: str = "/", *headers: str) -> Decision:
-    """What is decided for a trusted caller."""
+def decided(by: Table, target: str = "/", *headers: str, body: bytes | None = None) -> Decision:
+    """What is decided for a trusted caller; with a body, one that was read."""
     head = head_for(by, target, *headers)
     values = head.fields.values
-    found = by.find(head)
+    asking = Asking(head, baggage=values.get(b"baggage", b""))
+    asking.body = JsonBody(body) if body is not None else None
+    found = by.find(asking)
     assert found is not None
     context = extract(values) or new_trace(TRACE_ID)
-    return decide(by, found, head, context, values.get(b"baggage", b""), inbound_color(values))
+    return decide(by, found, asking, context, inbound_color(values))

@@ -4,6 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from routing_cases import TRACE_ID, decided, head_for, table_of
 
+from tracer_proxy.genai.json_body import JsonBody
+from tracer_proxy.routing.asking import Asking
 from tracer_proxy.routing.explain import Explanation, explain
 from tracer_proxy.routing.table import Table
 
@@ -30,9 +32,12 @@ pools:
 """)
 
 
-def explained(by: Table, target: str, *headers: str, method: str = "GET", trusted: bool = True) -> Explanation:
-    head = head_for(by, target, *headers, method=method)
-    return explain(by, head, trusted=trusted, new_trace_id=TRACE_ID, dice=lambda: 0.0)
+def explained(
+    by: Table, target: str, *headers: str, method: str = "GET", trusted: bool = True, body: bytes | None = None
+) -> Explanation:
+    asking = Asking(head_for(by, target, *headers, method=method))
+    asking.body = JsonBody(body) if body is not None else None
+    return explain(by, asking, trusted=trusted, new_trace_id=TRACE_ID, dice=lambda: 0.0)
 
 
 def shown(explanation: Explanation) -> list[str]:
@@ -138,8 +143,29 @@ def test_it_agrees_with_the_decision(target: str, headers: list[str], session: i
     request = (target, *headers, *([f"x-session-id: {session}"] if session % 2 else []))
     decision, answer = decided(TABLE, *request), explained(TABLE, *request).answer
     assert answer["route"] == decision.route.name
-    assert answer["session"] == {"key": decision.session_key.decode(), "source": decision.rung.source}
+    assert answer["session"] == {"key": decision.session_key.decode(), "source": decision.session_source}
     assert (answer["color"] or "").encode() == decision.color
     assert answer["color_source"] == decision.color_source
     assert (answer["lane"], answer["fell_back"]) == (decision.lane.name, decision.fell_back)
     assert answer["endpoint"] in map(str, decision.lane.pool.endpoints)
+
+
+def test_the_body_counts_where_it_would_be_read() -> None:
+    by = table_of("""
+version: 1
+coloring:
+  - {color: blue, when: {model: gpt-5, header: {x-a: "1"}}}
+  - {color: green, when: {any: [{model: gpt-6}, {not: {body: {/tenant: {present: true}}}}]}}
+routes: [{name: all, lanes: [{name: only, pool: only}]}]
+pools: {only: {endpoints: [http://127.0.0.1:7001]}}
+""")
+    lines = shown(explained(by, "/", method="POST", body=b'{"model": "gpt-5", "session_id": "s"}'))
+    assert "session: s" in lines
+    assert "  body: found at body:/session_id" in lines
+    told = "  rule 1 (blue when header x-a = '1' and model = 'gpt-5'): does not hold: not header x-a = '1'"
+    assert told in lines
+    assert "  rule 2 (green when model = 'gpt-6' or not body /tenant is there): holds" in lines
+    lines = shown(explained(by, "/"))
+    assert "  body: no body that is read" in lines
+    lines = shown(explained(by, "/", "x-traffic-color: red"))
+    assert "  rules: not tried, for the request has a colour" in lines

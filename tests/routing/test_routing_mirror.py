@@ -8,6 +8,7 @@ from routing_cases import head_for, lane, table_of
 
 from tracer_proxy.config.compile import compile_table
 from tracer_proxy.config.load import load_text
+from tracer_proxy.routing.asking import Asking
 from tracer_proxy.routing.bucket import bucket, seed
 from tracer_proxy.routing.explain import explain
 from tracer_proxy.routing.mirror import Mirror
@@ -66,7 +67,9 @@ def test_explain_says_whether_a_request_is_copied(session: bytes, color: str) ->
     route = table.routes[0]
     assert route.mirror is not None
     headers = [f"x-session-id: {session.decode()}", *([color] if color else [])]
-    told = explain(table, head_for(table, "/", *headers), trusted=True, new_trace_id=b"0" * 31 + b"1", dice=lambda: 0.5)
+    head = head_for(table, "/", *headers)
+    asking = Asking(head)
+    told = explain(table, asking, trusted=True, new_trace_id=b"0" * 31 + b"1", dice=lambda: 0.5)
     step = told.steps[-1]
     assert step.name == "mirror"
     assert step.result == ("shadow" if route.mirror.takes(session) and not color else "none")

@@ -5,14 +5,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from routing_cases import head_for, route, table
 
-from tracer_proxy.routing import color, matcher
+from tracer_proxy.routing import condition, matcher
+from tracer_proxy.routing.asking import Asking
 from tracer_proxy.routing.route import Match
 from tracer_proxy.routing.table import Table
 from tracer_proxy.wire.request import RequestHead
 
 
 def found(by: Table, target: str, *headers: str, method: str = "GET", host: str = "test") -> str | None:
-    chosen = by.find(head_for(by, target, *headers, method=method, host=host))
+    chosen = by.find(Asking(head_for(by, target, *headers, method=method, host=host)))
     return chosen.name if chosen else None
 
 
@@ -68,7 +69,7 @@ def test_the_host_of_an_absolute_target_counts() -> None:
 
 
 def test_methods_and_headers_narrow_a_route() -> None:
-    wanted = (color.header("X-Tenant", matcher.exact("blue")), color.header("x-beta", matcher.present(True)))
+    wanted = (condition.header("X-Tenant", matcher.exact("blue")), condition.header("x-beta", matcher.present(True)))
     by = table(
         [route("post", Match(methods=frozenset({b"POST", b"PUT"}))), route("tenant", Match(conditions=wanted))],
         watched=[b"x-tenant", b"x-beta"],
@@ -100,7 +101,7 @@ def takes(match: Match, head: RequestHead) -> bool:
         wanted, given = match.prefix.rstrip(b"/").split(b"/"), head.path.split(b"/")
         if given[: len(wanted)] != wanted:
             return False
-    return not match.rejects(head)
+    return not match.rejects(Asking(head))
 
 
 @given(st.lists(MATCHES, max_size=12), PATHS, st.sampled_from(["GET", "POST"]))
@@ -108,5 +109,5 @@ def takes(match: Match, head: RequestHead) -> bool:
 def test_the_index_finds_what_a_look_at_every_route_finds(matches: list[Match], path: str, method: str) -> None:
     by = table([route(str(index), match) for index, match in enumerate(matches)])
     head = head_for(by, path, method=method)
-    chosen = by.find(head)
+    chosen = by.find(Asking(head))
     assert chosen is next((candidate for candidate in by.routes if takes(candidate.match, head)), None)

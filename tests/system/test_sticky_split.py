@@ -14,6 +14,7 @@ from proxy_process import START_S, command, config_file, proxy_process
 from tracer_proxy.config.compile import compile_table
 from tracer_proxy.config.load import load_text
 from tracer_proxy.context.trace import new_trace
+from tracer_proxy.routing.asking import Asking
 from tracer_proxy.routing.decision import decide
 from tracer_proxy.routing.table import Table
 from tracer_proxy.wire.request import read_request
@@ -41,9 +42,10 @@ def lane(table: Table, session: int, trace_id: bytes, turn: int = 0) -> str:
     """The whole way of the hot path, from the bytes of a head to a lane."""
     raw = b"POST /turn/%d HTTP/1.1\r\nHost: t\r\nX-Noise: %d\r\nX-Session-Id: user-%d" % (turn, turn, session)
     head = read_request(raw, table.request_fields)
-    route = table.find(head)
+    asking = Asking(head)
+    route = table.find(asking)
     assert route is not None
-    return decide(table, route, head, new_trace(trace_id), b"", b"").lane.name
+    return decide(table, route, asking, new_trace(trace_id), b"").lane.name
 
 
 def lanes(weight: int) -> list[str]:

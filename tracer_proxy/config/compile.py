@@ -1,36 +1,35 @@
 """From a checked config to the frozen table of a worker. The same config and TLS files give the same table."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from math import inf
 from typing import TypeVar
 
 from tracer_proxy.config import tls
 from tracer_proxy.config.addresses import Endpoint as EndpointConfig
 from tracer_proxy.config.addresses import split_listen
-from tracer_proxy.config.matchers import Matcher as MatcherConfig
-from tracer_proxy.config.matchers import Sticky
+from tracer_proxy.config.ladder import ladder
 from tracer_proxy.config.pools import Pool as PoolConfig
 from tracer_proxy.config.pools import PoolHealth
-from tracer_proxy.config.routes import ColorRule as ColorRuleConfig
 from tracer_proxy.config.routes import Lane as LaneConfig
 from tracer_proxy.config.routes import Match as MatchConfig
+from tracer_proxy.config.routes import Mirror as MirrorConfig
 from tracer_proxy.config.routes import Retries as RetriesConfig
 from tracer_proxy.config.routes import Route as RouteConfig
+from tracer_proxy.config.routes import SessionCookie as SessionCookieConfig
+from tracer_proxy.config.rules import color_rule, headers_looked_at, matcher
 from tracer_proxy.config.schema import MOCK_LLM_POOL, Config, MockLlm
 from tracer_proxy.config.schema import Proxy as ProxyConfig
-from tracer_proxy.config.tracing import Tracing
 from tracer_proxy.config.values import StatusRange
 from tracer_proxy.context.inject import Injector
 from tracer_proxy.context.trace import ratio_threshold
 from tracer_proxy.context.trust import Trust
 from tracer_proxy.dataplane.settings import Settings
 from tracer_proxy.limits import UPSTREAM_IDLE_S
-from tracer_proxy.routing import color as colors
+from tracer_proxy.routing import condition as conditions
 from tracer_proxy.routing import matcher as matchers
-from tracer_proxy.routing import session
 from tracer_proxy.routing.balance import BALANCES
 from tracer_proxy.routing.circuit import CircuitLimits
-from tracer_proxy.routing.color import AGENT_ID, ColorRule, Condition
+from tracer_proxy.routing.condition import AGENT_ID
 from tracer_proxy.routing.endpoint import Endpoint
 from tracer_proxy.routing.health import HealthRules, ProbeRules
 from tracer_proxy.routing.lane import Lane, Split
@@ -38,7 +37,7 @@ from tracer_proxy.routing.matcher import Matcher
 from tracer_proxy.routing.mirror import Mirror
 from tracer_proxy.routing.pool import Pool
 from tracer_proxy.routing.retry import OUTCOMES, RetryPolicy
-from tracer_proxy.routing.route import Egress, Match, Route, Timeouts
+from tracer_proxy.routing.route import Egress, Match, Route, SessionCookie, Timeouts
 from tracer_proxy.routing.table import Inbound, Table
 from tracer_proxy.routing.tls import ClientTls
 from tracer_proxy.telemetry.wanted import Wanted
@@ -54,8 +53,8 @@ def compile_table(config: Config, mock_llm: str) -> Table:
     failover = {name: [pools[other] for other in pool.failover] for name, pool in config.pools.items()}
     mock = Pool(MOCK_LLM_POOL, [_listener(mock_llm)], BALANCES["round_robin"](), idle_s=UPSTREAM_IDLE_S)
     return Table(
-        [_route(route, config.tracing, pools, failover, mock) for route in config.routes],
-        color_rules=[_color_rule(rule) for rule in config.coloring],
+        [_route(route, config, pools, failover, mock) for route in config.routes],
+        color_rules=[color_rule(rule) for rule in config.coloring],
         watched=set(_watched(config)),
         ruled=set(_ruled(config)),
         injector=Injector(config.tracing.inject),
@@ -95,11 +94,7 @@ def compile_settings(proxy: ProxyConfig) -> Settings:
 def _ruled(config: Config) -> Iterator[bytes]:
     """Names of the headers that some rule or match looks at."""
     for rule in config.coloring:
-        yield from (name.lower().encode() for name in rule.when.header)
-        if rule.when.agent is not None:
-            yield AGENT_ID
-        if rule.when.cookie:
-            yield b"cookie"
+        yield from headers_looked_at(rule.when)
     for route in config.routes:
         yield from (name.lower().encode() for name in route.match.header)
 
@@ -108,6 +103,8 @@ def _watched(config: Config) -> Iterator[bytes]:
     """These, and those that some ladder looks at."""
     yield from _ruled(config)
     for route in config.routes:
+        if route.session_cookie:
+            yield b"cookie"
         for rung in route.sticky:
             if rung.kind == "header":
                 yield rung.name.lower().encode()
@@ -115,40 +112,54 @@ def _watched(config: Config) -> Iterator[bytes]:
                 yield b"cookie"
 
 
-def _route(config: RouteConfig, tracing: Tracing, pools: dict[str, Pool], failover: dict[str, list[Pool]], mock: Pool) -> Route:
-    local = config.llm is not None and config.llm.mode == "local"
-    egress = Egress(config.egress or ("full" if local or config.llm is None else "none"))
+def _route(route: RouteConfig, config: Config, pools: dict[str, Pool], failover: dict[str, list[Pool]], mock: Pool) -> Route:
+    tracing = config.tracing
+    local = route.llm is not None and route.llm.mode == "local"
+    egress = Egress(route.egress or ("full" if local or route.llm is None else "none"))
     lanes = [
         _lane(lane, mock, [], egress) if local else _lane(lane, pools[lane.pool], failover[lane.pool], egress)
-        for lane in config.lanes
+        for lane in route.lanes
     ]
-    marked = [lane for lane, settings in zip(lanes, config.lanes, strict=True) if settings.baseline]
+    marked = [lane for lane, settings in zip(lanes, route.lanes, strict=True) if settings.baseline]
+    stitch = _or(route.tracing.stitch, tracing.stitch)
     return Route(
-        name=config.name,
-        match=_match(config.match),
+        name=route.name,
+        match=_match(route.match),
         split=Split(lanes, marked[0] if marked else lanes[0]),
-        ladder=_ladder(config.sticky),
-        rewrite=config.rewrite.prefix.rstrip("/").encode() if config.rewrite else None,
+        ladder=ladder(route, reads_answers=stitch and route.llm is not None),
+        needs_session=_needs_session(route, config),
+        rewrite=route.rewrite.prefix.rstrip("/").encode() if route.rewrite else None,
         egress=egress,
-        llm_api=config.llm.api if config.llm else "",
-        http_route=config.match.path or config.match.exact or config.match.regex or config.name,
-        sample_threshold=ratio_threshold(_or(config.tracing.sample, tracing.sample)),
-        stitch=_or(config.tracing.stitch, tracing.stitch),
-        capture_chars=tracing.capture_limit if _or(config.tracing.capture, tracing.capture) == "content" else 0,
-        rpc="mcp" if config.mcp else "a2a" if config.a2a else "",
-        rpc_meta=any(rpc is not None and rpc.meta for rpc in (config.mcp, config.a2a)),
-        timeouts=Timeouts(**config.timeouts.model_dump()),
-        request_body_max=config.limits.request_body,
-        retries=_retries(config.retries),
-        mirror=_mirror(config, lanes) if config.mirror else None,
+        llm_api=route.llm.api if route.llm else "",
+        http_route=route.match.path or route.match.exact or route.match.regex or route.name,
+        sample_threshold=ratio_threshold(_or(route.tracing.sample, tracing.sample)),
+        stitch=stitch,
+        capture_chars=tracing.capture_limit if _or(route.tracing.capture, tracing.capture) == "content" else 0,
+        rpc="mcp" if route.mcp else "a2a" if route.a2a else "",
+        rpc_meta=any(rpc is not None and rpc.meta for rpc in (route.mcp, route.a2a)),
+        timeouts=Timeouts(**route.timeouts.model_dump()),
+        request_body_max=route.limits.request_body,
+        retries=_retries(route.retries),
+        session_cookie=_cookie(route.session_cookie) if route.session_cookie else None,
+        mirror=_mirror(route.name, route.mirror, lanes) if route.mirror else None,
     )
 
 
-def _mirror(config: RouteConfig, lanes: Sequence[Lane]) -> Mirror:
-    mirror = config.mirror
-    assert mirror is not None
-    lane = next(lane for lane in lanes if lane.name == mirror.lane)
-    return Mirror.of(config.name, lane, mirror.percent, compare=mirror.compare, timeout=mirror.timeout)
+def _mirror(route: str, config: MirrorConfig, lanes: Sequence[Lane]) -> Mirror:
+    lane = next(lane for lane in lanes if lane.name == config.lane)
+    return Mirror.of(route, lane, config.percent, compare=config.compare, timeout=config.timeout)
+
+
+def _needs_session(route: RouteConfig, config: Config) -> bool:
+    pools = [config.pools[lane.pool] for lane in route.lanes]
+    colors = config.coloring or any(lane.colors or lane.color for each in config.routes for lane in each.lanes)
+    return bool(len(route.lanes) > 1 or colors or any(pool.balance == "consistent_hash" for pool in pools))
+
+
+def _cookie(config: SessionCookieConfig) -> SessionCookie:
+    """``Lax``, so that a link from another site goes on with the session."""
+    lasts = f"; Max-Age={config.max_age:.0f}" if config.max_age is not None else ""
+    return SessionCookie(config.name.encode(), f"; Path=/; HttpOnly; SameSite=Lax{lasts}".encode())
 
 
 def _or(own: T | None, general: T) -> T:
@@ -183,22 +194,6 @@ def _lane(config: LaneConfig, pool: Pool, failover: Sequence[Pool], egress: Egre
     )
 
 
-def _ladder(sticky: tuple[Sticky, ...]) -> tuple[session.Rung, ...]:
-    """The trace id stands last even where it is not listed: a split needs some key, and every exchange has that one."""
-    rungs: list[session.Rung] = []
-    makers: dict[str, Callable[[str], session.Rung]] = {
-        "header": session.HeaderRung,
-        "query": session.QueryRung,
-        "cookie": session.CookieRung,
-        "baggage": session.BaggageRung,
-    }
-    for rung in sticky:
-        if rung.kind == "trace":
-            break
-        rungs.append(makers[rung.kind](rung.name))
-    return (*rungs, session.TraceRung())
-
-
 def _match(config: MatchConfig) -> Match:
     return Match(
         prefix=config.path.encode() if config.path is not None else None,
@@ -206,40 +201,12 @@ def _match(config: MatchConfig) -> Match:
         regex=matchers.regex(config.regex) if config.regex is not None else None,
         host=_host(config.host) if config.host is not None else None,
         methods=frozenset(method.encode() for method in config.method),
-        conditions=tuple(colors.header(name, _matcher(matcher)) for name, matcher in config.header.items()),
+        conditions=tuple(conditions.header(name, matcher(each)) for name, each in config.header.items()),
     )
 
 
 def _host(pattern: str) -> Matcher:
     return matchers.suffix(pattern.removeprefix("*")) if pattern.startswith("*.") else matchers.exact(pattern)
-
-
-def _matcher(config: MatcherConfig) -> Matcher:
-    if isinstance(config.value, bool):
-        return matchers.present(config.value)
-    makers = {"exact": matchers.exact, "prefix": matchers.prefix, "regex": matchers.regex}
-    return makers[config.kind](config.value)
-
-
-def _path_matcher(config: MatcherConfig) -> Matcher:
-    assert isinstance(config.value, str)
-    return matchers.path_prefix(config.value) if config.kind == "prefix" else _matcher(config)
-
-
-def _color_rule(config: ColorRuleConfig) -> ColorRule:
-    when = config.when
-    conditions: list[Condition] = [
-        *(colors.header(name, _matcher(matcher)) for name, matcher in when.header.items()),
-        *(colors.cookie(name, _matcher(matcher)) for name, matcher in when.cookie.items()),
-        *(colors.query(name, _matcher(matcher)) for name, matcher in when.query.items()),
-    ]
-    if when.path is not None:
-        conditions.append(colors.path(_path_matcher(when.path)))
-    if when.agent is not None:
-        conditions.append(colors.agent(_matcher(when.agent)))
-    if when.percent is not None:
-        conditions.append(colors.percent(when.percent, config.color))
-    return ColorRule(config.color, conditions)
 
 
 def _pool(name: str, config: PoolConfig) -> Pool:

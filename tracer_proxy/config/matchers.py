@@ -8,12 +8,15 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic_core import PydanticCustomError
 
-from tracer_proxy.config.choices import hint
+from tracer_proxy.config.choices import alternatives, hint
 from tracer_proxy.config.values import VARIABLE_SCHEMA, Form, read_flag, text, wrong, wrong_key
+from tracer_proxy.genai.json_body import Pointer, parse_pointer
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 """RFC 9110 5.6.2; also what RFC 6265 and W3C Baggage take as a cookie's name and as a key."""
 _METHOD = re.compile(r"[A-Z][A-Z0-9_-]{0,31}")
+_BARE_RUNGS = ("harness", "body", "a2a", "answer", "trace")
+"""Places to look that need no name."""
 _KINDS = ("exact", "prefix", "regex", "present")
 
 
@@ -28,9 +31,9 @@ class Matcher:
 class Sticky:
     """One rung of the ladder that looks for a session key."""
 
-    kind: Literal["header", "query", "cookie", "baggage", "trace"]
-    name: str
-    """Header names in lower case; empty for ``trace``."""
+    kind: Literal["header", "harness", "body", "a2a", "query", "cookie", "baggage", "answer", "trace"]
+    name: str = ""
+    """Header names in lower case; a JSON pointer for ``body``, or empty for all places that are known."""
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.name}" if self.name else self.kind
@@ -56,6 +59,14 @@ def read_path(value: object) -> str:
     if not re.fullmatch(r"[!-~]+", path) or "?" in path or "#" in path:
         raise wrong("expected a path as in a request line: visible ASCII (percent-encode the rest), without ? and #")
     return path
+
+
+def read_pointer(value: object) -> Pointer:
+    expectation = "a JSON pointer such as /metadata/tenant"
+    try:
+        return parse_pointer(text(value, expectation))
+    except ValueError as error:
+        raise wrong(f"expected {expectation}: {error}") from None
 
 
 def read_header_name(value: object) -> str:
@@ -98,12 +109,15 @@ def _matcher_reader(*, plain: str, kinds: tuple[str, ...], read: Callable[[objec
 
 
 def _read_sticky(value: object) -> Sticky:
-    expectation = "header:NAME, query:NAME, cookie:NAME, baggage:KEY or trace"
+    expectation = f"header:NAME, query:NAME, cookie:NAME, baggage:KEY, body:/POINTER, {alternatives(_BARE_RUNGS)}"
     kind, _, name = text(value, expectation).partition(":")
-    if kind == "trace" and value == "trace":
-        return Sticky("trace", "")
-    if kind not in ("header", "query", "cookie", "baggage") or not name:
+    if value in _BARE_RUNGS:
+        return Sticky(cast(Any, value))
+    if kind not in ("header", "query", "cookie", "baggage", "body") or not name:
         raise wrong(f"expected {expectation}")
+    if kind == "body":
+        read_pointer(name)
+        return Sticky("body", name)
     if kind == "header":
         return Sticky("header", read_header_name(name))
     return Sticky(cast(Any, kind), name if kind == "query" else _read_token(name, f"the name of a {kind}"))
@@ -117,7 +131,7 @@ def _schema(kinds: tuple[str, ...], plain: dict[str, Any]) -> dict[str, Any]:
     return {"anyOf": [plain, mapping]}
 
 
-_STICKY = {"type": "string", "pattern": "^(trace|(header|query|cookie|baggage):.+)$"}
+_STICKY = {"type": "string", "pattern": f"^({'|'.join(_BARE_RUNGS)}|(header|query|cookie|baggage):.+|body:/.*)$"}
 _PATH_KINDS = ("exact", "prefix", "regex")
 
 ValueMatcher = Annotated[
@@ -133,6 +147,7 @@ PathMatcher = Annotated[
     ),
 ]
 StickyRung = Annotated[Sticky, Form("place to look", _read_sticky, _STICKY)]
+JsonPointer = Annotated[Pointer, Form("JSON pointer", read_pointer, {"type": "string", "pattern": "^/"})]
 Path = Annotated[str, Form("path", read_path, {"type": "string", "pattern": "^/"})]
 Regex = Annotated[str, Form("regular expression", read_regex, {"type": "string", "format": "regex"})]
 HeaderName = Annotated[str, Form("header name", read_header_name, {"type": "string"})]

@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tracer_proxy.config.addresses import EndpointUrl
+from tracer_proxy.config.conditions import Percent
 from tracer_proxy.config.endpoint_headers import PoolHeaderName, PoolHeaderValue
 from tracer_proxy.config.matchers import Path
 from tracer_proxy.config.part import Part
-from tracer_proxy.config.routes import Count, Name, Percent
+from tracer_proxy.config.routes import Count, Name
 from tracer_proxy.config.tls import PoolTls
 from tracer_proxy.config.values import Duration, OneOrMany, Statuses, StatusRange, Timeout, choice_form, number_form
 from tracer_proxy.limits import (

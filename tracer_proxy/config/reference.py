@@ -5,13 +5,13 @@ Run as a module, it prints the whole: ``python -m tracer_proxy.config.reference 
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from tracer_proxy.config.part import Part, bare, items_of, part_of
+from tracer_proxy.config.part import Part, bare, items_of, keys_of, part_of
 from tracer_proxy.config.schema import Config
 from tracer_proxy.config.values import Form, OneOrMany
 
@@ -21,15 +21,18 @@ _NAME = ".NAME"
 def render() -> str:
     """The whole page, as Markdown."""
     by_hand = Path(__file__).with_suffix(".md").read_text("utf-8")
-    tables = "\n".join(_table(title, section) for title, section in _sections("", Config))
+    sections = dict(_sections("", Config))
+    tables = "\n".join(_table(title, section, sections) for title, section in sections.items())
     return f"{by_hand}\n{tables}"
 
 
-def _sections(path: str, section: type[Part]) -> Iterator[tuple[str, type[Part]]]:
+def _sections(path: str, section: type[Part], *around: type[Part]) -> Iterator[tuple[str, type[Part]]]:
+    """What holds others of its own kind is told once."""
     yield path or "Top level", section
-    for key, field in section.model_fields.items():
-        if found := _inner(field.annotation, f"{path}.{key}" if path else key):
-            yield from _sections(*found)
+    for key, field in keys_of(section).items():
+        found = _inner(field.annotation, f"{path}.{key}" if path else key)
+        if found and found[1] not in (section, *around):
+            yield from _sections(*found, section, *around)
 
 
 def _inner(annotation: Any, path: str) -> tuple[str, type[Part]] | None:
@@ -42,21 +45,22 @@ def _inner(annotation: Any, path: str) -> tuple[str, type[Part]] | None:
     return path + ("[]" if get_origin(bare(annotation)) is tuple else _NAME), item
 
 
-def _table(title: str, section: type[Part]) -> str:
+def _table(title: str, section: type[Part], sections: Mapping[str, type[Part]]) -> str:
     path = "" if title == "Top level" else title
     rows = [
-        f"| `{key}` | {_type(field, f'{path}.{key}' if path else key)} | {_default(field)} | {field.description} |"
-        for key, field in section.model_fields.items()
+        f"| `{key}` | {_type(field, f'{path}.{key}' if path else key, sections)} | {_default(field)} | {field.description} |"
+        for key, field in keys_of(section).items()
     ]
     return "\n".join(
         [f"## {title}", "", f"{section.__doc__}", "", "| key | type | default | meaning |", "|---|---|---|---|", *rows, ""]
     )
 
 
-def _type(field: FieldInfo, path: str) -> str:
+def _type(field: FieldInfo, path: str, sections: Mapping[str, type[Part]]) -> str:
     if found := _inner(field.annotation, path):
-        title, _ = found
-        link = f"[section](#{_anchor(title)})"
+        title, section = found
+        told_at = title if title in sections else next(title for title, told in sections.items() if told is section)
+        link = f"[section](#{_anchor(told_at)})"
         return f"list: {link}" if title.endswith("[]") else f"name: {link}" if title.endswith(_NAME) else link
     if any(isinstance(part, OneOrMany) for part in field.metadata):
         return f"{_name_of(items_of(field.annotation), [])}, or a list"

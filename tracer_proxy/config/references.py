@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from tracer_proxy.config.addresses import ListenAddress, split_listen
 from tracer_proxy.config.choices import hint
+from tracer_proxy.config.conditions import When
 from tracer_proxy.config.nodes import Location, path_text
+from tracer_proxy.config.part import keys_of
 from tracer_proxy.config.pools import Pool
-from tracer_proxy.config.routes import NAME_EXPECTED, NAME_PATTERN, Lane, Match, Mirror, Retries, Route, When
+from tracer_proxy.config.routes import NAME_EXPECTED, NAME_PATTERN, Lane, Match, Mirror, Retries, Route
 from tracer_proxy.config.schema import MOCK_LLM_POOL, Config
 from tracer_proxy.config.tls import PoolTls
 from tracer_proxy.config.values import show_duration
@@ -129,9 +131,17 @@ def _tracing(config: Config) -> Iterator[Complaint]:
 
 
 def _when(when: When, location: Location) -> Iterator[Complaint]:
-    if not (when.header or when.cookie or when.query or when.path or when.agent) and when.percent is None:
-        keys = ", ".join(When.model_fields)
+    if when.is_empty:
+        keys = ", ".join(keys_of(When))
         yield Complaint(location, f"found no condition: expected at least one of {keys}; every trace: percent: 100")
+    if when.experiment is not None and when.percent is None:
+        message = "an experiment says which sessions percent draws, and there is no percent beside it; add it, or remove this"
+        yield Complaint((*location, "experiment"), message, ((*location, "percent"),))
+    for key in ("all", "any"):
+        for index, inner in enumerate(getattr(when, key)):
+            yield from _when(inner, (*location, key, index))
+    if when.not_ is not None:
+        yield from _when(when.not_, (*location, "not"))
 
 
 def _route(route: Route, config: Config, location: Location) -> Iterator[Complaint]:

@@ -6,13 +6,12 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tracer_proxy.config.addresses import HostPattern
+from tracer_proxy.config.conditions import Percent, When
 from tracer_proxy.config.matchers import (
     CookieName,
     HeaderName,
     Method,
-    ParameterName,
     Path,
-    PathMatcher,
     Regex,
     Sticky,
     StickyRung,
@@ -55,7 +54,6 @@ _COLOR_EXPECTED = f"a colour of up to {COLOR_BYTES_MAX} small letters, digits an
 
 Name = Annotated[str, text_form("name", NAME_PATTERN, NAME_EXPECTED)]
 Color = Annotated[str, text_form("colour", f"[a-z0-9][a-z0-9._-]{{0,{COLOR_BYTES_MAX - 1}}}", _COLOR_EXPECTED)]
-Percent = Annotated[float, number_form(0, 100)]
 Weight = Annotated[float, number_form(0, CONFIG_WEIGHT_MAX)]
 LlmApi = Annotated[Literal["openai", "anthropic", "gemini"], choice_form("openai", "anthropic", "gemini")]
 LlmMode = Annotated[Literal["local", "remote"], choice_form("local", "remote")]
@@ -66,20 +64,19 @@ Outcome = Annotated[str, outcome_form(("connect", "reset", "timeout", "5xx"), (4
 Attempts = Annotated[int, number_form(1, RETRY_ATTEMPTS_MAX, whole=True)]
 Count = Annotated[int, number_form(1, CONFIG_CONNECTIONS_MAX, whole=True)]
 
-DEFAULT_STICKY = (Sticky("header", "x-session-id"), Sticky("baggage", "session.id"), Sticky("trace", ""))
-
-
-class When(Part):
-    """What a request must have to get a colour. At least one key; all that are given must hold."""
-
-    header: Mapping[HeaderName, ValueMatcher] = Field({}, description="Request headers, each with a matcher.")
-    cookie: Mapping[CookieName, ValueMatcher] = Field({}, description="Cookies, each with a matcher.")
-    query: Mapping[ParameterName, ValueMatcher] = Field({}, description="Query parameters, each with a matcher.")
-    path: PathMatcher | None = Field(None, description="The path; bare text is a prefix that ends on a segment border.")
-    agent: ValueMatcher | None = Field(None, description="The id of the calling agent, from its header `x-agent-id`.")
-    percent: Percent | None = Field(
-        None, description="This share of session keys; raising it only adds sessions, and never swaps them."
-    )
+DEFAULT_STICKY = (
+    Sticky("header", "x-session-id"),
+    Sticky("harness"),
+    Sticky("body"),
+    Sticky("header", "mcp-session-id"),
+    Sticky("a2a"),
+    Sticky("query", "session_id"),
+    Sticky("cookie", "session_id"),
+    Sticky("baggage", "session.id"),
+    Sticky("answer"),
+    Sticky("body", "/user"),
+    Sticky("trace"),
+)
 
 
 class ColorRule(Part):
@@ -191,6 +188,13 @@ class Lane(Part):
     )
 
 
+class SessionCookie(Part):
+    """A cookie for clients that have no session of their own."""
+
+    name: CookieName = Field("tracer-proxy-session", description="What it is called.")
+    max_age: Timeout | None = Field(None, description="How long it is kept; left out, until the browser closes.")
+
+
 class Route(Part):
     """What to do with the requests that match. The first route that matches wins."""
 
@@ -198,8 +202,11 @@ class Route(Part):
     match: Match = Field(default_factory=Match, description="Which requests; left out, every one.")
     sticky: tuple[StickyRung, ...] = Field(
         DEFAULT_STICKY,
-        description="Where to look for the session key, first hit wins: "
-        "`header:NAME`, `query:NAME`, `cookie:NAME`, `baggage:KEY` or `trace`, the trace id.",
+        description="Where to look for the [session key](sessions.md), first hit wins: `header:NAME`, `harness`, `body`, "
+        "`body:/JSON/POINTER`, `a2a`, `query:NAME`, `cookie:NAME`, `baggage:KEY`, `answer` or `trace`.",
+    )
+    session_cookie: SessionCookie | None = Field(
+        None, description="Gives browsers that bring no session a cookie with one; `{}` does so with defaults."
     )
     rewrite: Rewrite | None = Field(None, description="Changes the path; needs `match.path`.")
     llm: Llm | None = Field(None, description="For routes to a model provider.")

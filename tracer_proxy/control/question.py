@@ -2,10 +2,13 @@
 
 import random
 import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from tracer_proxy.genai.json_body import JsonBody
+from tracer_proxy.routing.asking import Asking
 from tracer_proxy.routing.explain import Explanation, explain
 from tracer_proxy.routing.table import Table
 from tracer_proxy.wire.request import RequestHead, read_request
@@ -37,7 +40,10 @@ class Question:
             trusted = table.trust.believes(self.peer)
         except ValueError:
             raise WrongQuestion(f"from: {self.peer!r} is not an IP address.") from None
-        return explain(table, head, trusted=trusted, new_trace_id=secrets.token_hex(16).encode(), dice=random.random)
+        asking = Asking(head, peer=self.peer.encode())
+        asking.now = time.time()  # noqa: TID251 — rules may ask for the time of day
+        asking.body = JsonBody(self.body.encode()) if self.body is not None else None
+        return explain(table, asking, trusted=trusted, new_trace_id=secrets.token_hex(16).encode(), dice=random.random)
 
     def _head_bytes(self) -> bytes:
         parts = urlsplit(self.url)

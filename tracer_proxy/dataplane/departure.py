@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tracer_proxy.routing.endpoint import Endpoint
 from tracer_proxy.routing.lane import Lane
-from tracer_proxy.routing.route import Egress
+from tracer_proxy.routing.route import Egress, SessionCookie
 from tracer_proxy.wire.request import RequestHead
 from tracer_proxy.wire.response import ResponseHead
 
@@ -71,7 +71,19 @@ def response(exchange: "Exchange", answer: ResponseHead, body: bytes, *, stays: 
         framing += b"Connection: close\r\n"
     elif not head.version_1_1:
         framing += b"Connection: keep-alive\r\n"
+    decision = exchange.decision
+    if decision is not None and decision.hangs_on_trace and decision.route.session_cookie is not None:
+        framing += _session_cookie(exchange, decision.route.session_cookie)
     return b"".join((answer.block, _VIA_AND_TRACE, exchange.trace_id, b"\r\n", framing, b"\r\n", body))
+
+
+def _session_cookie(exchange: "Exchange", cookie: SessionCookie) -> bytes:
+    """So that the client keeps the session that this exchange was, and with it its lane."""
+    assert exchange.decision is not None
+    if exchange.decision.session_key != exchange.trace_id:
+        return b""
+    secure = b"; Secure" if exchange.plan.scheme == b"https" else b""
+    return b"Set-Cookie: %b=%b%b%b\r\n" % (cookie.name, exchange.trace_id, cookie.attributes, secure)
 
 
 def _bodiless_framing(answer: ResponseHead, head: RequestHead) -> bytes:

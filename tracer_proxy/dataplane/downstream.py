@@ -7,6 +7,7 @@ import socket
 import struct
 import termios
 from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from tracer_proxy.dataplane import accounts
@@ -14,6 +15,7 @@ from tracer_proxy.dataplane.exchange import Exchange
 from tracer_proxy.dataplane.mirror import MirroredExchange
 from tracer_proxy.dataplane.plan import Plan
 from tracer_proxy.dataplane.respond import error_response
+from tracer_proxy.dataplane.tls import names_in
 from tracer_proxy.errors import Kind, ProxyError
 from tracer_proxy.limits import (
     BODY_IDLE_S,
@@ -51,6 +53,7 @@ class Downstream(asyncio.Protocol):
         "_new_heads",
         "_plans",
         "_unsent_bytes",
+        "certificate",
         "deadline",
         "exchange",
         "is_full",
@@ -75,6 +78,8 @@ class Downstream(asyncio.Protocol):
         self.listener = b""
         """Where the client has connected to."""
         self.scheme = b"http"
+        self.certificate: Sequence[str] = ()
+        """The names in the one that the client has shown."""
         self.trusted = False
         self.deadline = worker.clock.now + worker.settings.head_s
         self._heads = HeadBuffer(Kind.MALFORMED, worker.settings.head_bytes_max)
@@ -101,6 +106,7 @@ class Downstream(asyncio.Protocol):
         self.transport.set_write_buffer_limits(WRITE_BUFFER_HIGH_BYTES, WRITE_BUFFER_LOW_BYTES)
         if transport.get_extra_info("sslcontext") is not None:
             self.scheme = b"https"
+            self.certificate = names_in(transport.get_extra_info("peercert"))
         worker.downstreams.add(self)
         worker.clock.waiting.add(self)
         if transport.get_extra_info("socket").family != socket.AF_UNIX:
@@ -327,7 +333,17 @@ class Downstream(asyncio.Protocol):
         self._last_plan = None
         if self._new_heads < NEW_HEADS_IN_A_ROW_MAX:
             return self._plan_to_keep(raw, table)
-        return Plan(read_request(raw, table.request_fields), table, peer=self.peer, trusted=self.trusted, scheme=self.scheme)
+        return self._new_plan(raw, table)
+
+    def _new_plan(self, raw: bytes, table: Table) -> Plan:
+        return Plan(
+            read_request(raw, table.request_fields),
+            table,
+            peer=self.peer,
+            trusted=self.trusted,
+            scheme=self.scheme,
+            certificate=self.certificate,
+        )
 
     def _plan_to_keep(self, raw: bytes, table: Table) -> Plan:
         rest, values = table.repeats.take_apart(raw)
@@ -338,7 +354,7 @@ class Downstream(asyncio.Protocol):
             plan.came_again(rest, values)
             return plan
         self._new_heads += 1
-        plan = Plan(read_request(raw, table.request_fields), table, peer=self.peer, trusted=self.trusted, scheme=self.scheme)
+        plan = self._new_plan(raw, table)
         if len(raw) <= PLANNED_HEAD_BYTES_MAX and plan.expect_again(rest, values):
             if len(self._plans) >= PLANS_PER_CONNECTION_MAX:
                 self._plans.clear()

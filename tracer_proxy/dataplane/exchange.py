@@ -11,7 +11,7 @@ and beside it what may go wrong: ``expired``, ``upstream_lost`` and what else is
 attempt, from ``connect`` on; ``fail`` and ``client_gone`` are the end. What belongs to an attempt alone is in ``attempts.py``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -23,8 +23,15 @@ from tracer_proxy.dataplane.plan import Plan
 from tracer_proxy.dataplane.respond import error_response
 from tracer_proxy.dataplane.tunnel import Tunnel
 from tracer_proxy.errors import Kind, ProxyError
-from tracer_proxy.limits import CLIENT_LOOK_S, HELD_BODIES_BYTES_MAX, INTERIM_RESPONSES_MAX, SHOWN_PATH_BYTES_MAX
-from tracer_proxy.routing.decision import decide
+from tracer_proxy.genai.json_body import JsonBody
+from tracer_proxy.limits import (
+    CLIENT_LOOK_S,
+    HELD_BODIES_BYTES_MAX,
+    INTERIM_RESPONSES_MAX,
+    LOOK_AHEAD_BYTES_MAX,
+    SHOWN_PATH_BYTES_MAX,
+)
+from tracer_proxy.routing.decision import Decision, decide
 from tracer_proxy.routing.route import Route, Timeouts
 from tracer_proxy.routing.table import Inbound
 from tracer_proxy.stitching.turn import Joined
@@ -54,6 +61,7 @@ class Exchange(Attempts):
         "_looks_ahead",
         "_patience_ends",
         "_request_body",
+        "_said",
         "_upstream_deaf",
         "began",
         "color",
@@ -94,6 +102,8 @@ class Exchange(Attempts):
         self._repeatable = True
         self._looks_ahead = False
         """The body is read before it is decided where it goes."""
+        self._said: list[bytes] | None = None
+        """The body, bare, as far as it has come; only where it has a say in that."""
         self._patience_ends = 0.0
         """When an upstream that is full has been waited for long enough."""
         self._upstream_deaf = False
@@ -139,12 +149,14 @@ class Exchange(Attempts):
             if self.plan.reading is not None:
                 self.witness = self.plan.reading.witness(self)
             if not self.request_done:
+                if self.plan.needs_body and (self.length is None or self.length <= LOOK_AHEAD_BYTES_MAX):
+                    self._said = []
                 self._start_body(rest, route)
-            if self.witness is not None and self.witness.hangs_on_body(self.length):
+            if self._said is not None or (self.witness is not None and self.witness.hangs_on_body(self.length)):
                 if not self.request_done:
                     self._look_ahead()
                     return
-                self.witness.find_trace()
+                self._read_ahead()
             self._choose_lane(route)
         except ProxyError as error:
             self.fail(error)
@@ -187,10 +199,8 @@ class Exchange(Attempts):
         recalls = self.table.has_colors and not plan.color and self.worker.colors.has_any()
         decision = None if recalls else plan.decision
         if decision is None:
-            recall = partial(tracing.recall, self) if recalls else None
-            session = self.session.encode()
-            decision = decide(self.table, route, plan.head, self.context, plan.baggage, plan.color, recall, session)
-            if not decision.hangs_on_trace and not recalls:
+            decision = self._decide(route, partial(tracing.recall, self) if recalls else None)
+            if decision.is_lasting and not (recalls or plan.needs_body or self.table.rules_read_clock):
                 plan.decision = decision
         self.decision = decision
         self.lane = decision.lane
@@ -200,6 +210,15 @@ class Exchange(Attempts):
             tracing.remember_color(self, decision)
         if decision.fell_back:
             decision.lane.meter.fallbacks += 1
+
+    def _decide(self, route: Route, recall: Callable[[bytes], bytes] | None) -> Decision:
+        asking = self.plan.asking
+        asking.earlier = self.session.encode()
+        if self.table.rules_read_clock:
+            asking.now = self.began + self.worker.clock.unix_offset
+        decision = decide(self.table, route, asking, self.context, self.plan.color, recall)
+        asking.body = None
+        return decision
 
     def _no_route(self) -> ProxyError:
         asked = f"{self.head.method.decode()} {self.head.path[:SHOWN_PATH_BYTES_MAX].decode()}"
@@ -218,6 +237,8 @@ class Exchange(Attempts):
             # Most requests come in one piece.
             self._outbox = rest
             self.request_done = True
+            if self._said is not None:
+                self._said.append(rest)
             if self.witness is not None:
                 self.witness.request(rest)
             return
@@ -235,12 +256,20 @@ class Exchange(Attempts):
     def _looked_ahead(self) -> None:
         """The body is there, or too long to wait for."""
         self._looks_ahead = False
-        assert self.witness is not None
         assert self.plan.route is not None
         if self.request_done:
-            self.witness.find_trace()
+            self._read_ahead()
+        self._said = None
         self._choose_lane(self.plan.route)
         self._depart()
+
+    def _read_ahead(self) -> None:
+        """All of the body is there, and nothing has gone on."""
+        if self._said is not None:
+            self.plan.asking.body = JsonBody(b"".join(self._said))
+            self._said = None
+        if self.witness is not None:
+            self.witness.find_trace()
 
     @property
     def _timeouts(self) -> Timeouts:
@@ -286,8 +315,8 @@ class Exchange(Attempts):
             framed = self._read_body(data)
             if self._looks_ahead:
                 self._outbox += framed
-                assert self.witness is not None
-                if self.request_done or self.witness.has_enough or self.worker.held_bytes > HELD_BODIES_BYTES_MAX:
+                is_long = self.received_bytes > LOOK_AHEAD_BYTES_MAX
+                if self.request_done or is_long or self.worker.held_bytes > HELD_BODIES_BYTES_MAX:
                     self._looked_ahead()
                 else:
                     self._look_ahead()
@@ -312,6 +341,8 @@ class Exchange(Attempts):
         body = self._request_body
         assert body is not None
         framed = body.feed(data)
+        if self._said is not None:
+            self._said.append(body.payload)
         if self.witness is not None:
             self.witness.request(body.payload)
         if body.reader.done:

@@ -45,6 +45,10 @@ class ModelWitness(Witness):
         self._is_remembered = False
 
     def _needs_body(self) -> bool:
+        return self._is_joined_by_ids
+
+    @property
+    def _is_joined_by_ids(self) -> bool:
         return self._route.stitch and self._exchange.context.source == "new"
 
     @property
@@ -64,6 +68,14 @@ class ModelWitness(Witness):
         return asked
 
     def _find_trace(self) -> None:
+        if self._is_joined_by_ids:
+            self._join()
+        elif self._route.stitch:
+            # The session of the ids counts even where the trace is said.
+            self._has_joined = True
+            self._join_beside()
+
+    def _join(self) -> None:
         exchange = self._exchange
         stitcher = exchange.worker.stitcher
         tracing.take(exchange, stitcher.join(self.asked, tracing.scope_of(exchange), tracing.began(exchange)))

@@ -11,12 +11,12 @@ from operator import itemgetter
 from tracer_proxy.context.baggage import is_shadow, with_color, with_shadow
 from tracer_proxy.context.color import inbound_color
 from tracer_proxy.context.names import BAGGAGE, TRACE_FIELDS, X_SHADOW, X_TRAFFIC_COLOR
-from tracer_proxy.context.session_headers import session_of
 from tracer_proxy.dataplane.reading import reading_of
 from tracer_proxy.dataplane.recording import AskedFor
 from tracer_proxy.errors import Kind
 from tracer_proxy.limits import LENGTH_DIGITS_MAX
-from tracer_proxy.routing.decision import Decision
+from tracer_proxy.routing.asking import Asking
+from tracer_proxy.routing.decision import Decision, needs_body
 from tracer_proxy.routing.lane import Lane
 from tracer_proxy.routing.route import Egress, Route
 from tracer_proxy.routing.run_prefix import split_run
@@ -47,10 +47,11 @@ class Plan:
         "_departures",
         "_length_place",
         "_looked_at",
-        "_session",
+        "_needs_body",
         "_sizes",
         "_traced",
         "asked_for",
+        "asking",
         "baggage",
         "color",
         "decision",
@@ -71,8 +72,20 @@ class Plan:
         "values",
     )
 
-    def __init__(self, head: RequestHead, table: Table, *, peer: bytes, trusted: bool, scheme: bytes = b"http") -> None:
-        """``peer`` is the client's address, empty on a Unix socket; ``scheme`` is how it came to us."""
+    def __init__(
+        self,
+        head: RequestHead,
+        table: Table,
+        *,
+        peer: bytes,
+        trusted: bool,
+        scheme: bytes = b"http",
+        certificate: Sequence[str] = (),
+    ) -> None:
+        """``peer`` is the client's address, empty on a Unix socket; ``scheme`` is how it came to us.
+
+        ``certificate`` are the names in the one that the client has shown.
+        """
         values = head.fields.values
         self.head = head
         self.peer, self.scheme = peer, scheme
@@ -81,17 +94,18 @@ class Plan:
         self.table = table
         self.trusted = trusted
         self.run, head.path = split_run(head.path)
-        self.route: Route | None = table.find(head)
+        self.baggage = values.get(b"baggage", b"") if trusted else b""
+        self.asking = Asking(head, baggage=self.baggage, peer=peer, certificate=certificate)
+        self.route: Route | None = table.find(self.asking)
         self.reading = reading_of(self.route, head)
         self.decision: Decision | None = None
-        self.baggage = values.get(b"baggage", b"") if trusted else b""
         self.color = inbound_color(values) if trusted else b""
         self.is_shadow = trusted and (X_SHADOW in values or is_shadow(self.baggage))
         """Done for a copy's sake: never copied again, never remembered for others, never evidence."""
         self.trace_fields = {name: values[name] for name in CONTEXT_FIELDS.intersection(values)} if trusted else {}
         """What there is to read a trace context from."""
         self._credential: bytes | None = None
-        self._session: str | None = None
+        self._needs_body: bool | None = None
         self.is_last_hop = b"max-forwards" in values and _count_hop_down(head)
         self.forwarded = _forwarded(head, peer, scheme, values if trusted else {})
         """Who called, and by what name."""
@@ -160,7 +174,8 @@ class Plan:
         if place_of_length is not None:
             self.head.length = content_length(values[place_of_length], _MALFORMED, LENGTH_DIGITS_MAX)
         if self._looked_at:
-            self._session = self._credential = None
+            self._credential = self._needs_body = None
+            self.asking.came_again()
             for name, place in self._looked_at:
                 self.head.fields.values[name] = values[place]
             if self._decides:
@@ -177,9 +192,16 @@ class Plan:
     @property
     def session(self) -> str:
         """What a known agent calls its session; empty if no header says it."""
-        if self._session is None:
-            self._session = session_of(self.head.fields.values)[0]
-        return self._session
+        return self.asking.agent_session[0]
+
+    @property
+    def needs_body(self) -> bool:
+        """Whether a body has a say in where the request goes, and can be read."""
+        if self._needs_body is None:
+            route = self.route
+            is_wanted = route is not None and _is_json(self.head) and needs_body(self.table, route, self.asking, self.color)
+            self._needs_body = is_wanted
+        return self._needs_body
 
     def departure(self, decision: Decision, lane: Lane) -> "Departure":
         """``lane`` is the decision's, or stands in for it by another pool."""
@@ -226,6 +248,14 @@ class Departure:
         """``values`` are the plan's."""
         pick = self._pick
         return self._lines if pick is None else self._lines % pick(values)
+
+
+def _is_json(head: RequestHead) -> bool:
+    """Without an encoding, and sent without waiting for a word of the endpoint's."""
+    values = head.fields.values
+    kind = values.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    is_json = kind == b"application/json" or (kind.startswith(b"application/") and kind.endswith(b"+json"))
+    return is_json and b"content-encoding" not in values and b"expect" not in values
 
 
 def _template(lines: bytes, with_values: Iterable[bytes]) -> bytes:

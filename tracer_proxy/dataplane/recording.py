@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from tracer_proxy.context.session_headers import sub_agent_of
 from tracer_proxy.errors import ProxyError
-from tracer_proxy.routing.color import AGENT_ID
+from tracer_proxy.routing.condition import AGENT_ID
 from tracer_proxy.telemetry.record import Attempt, Record
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def record_of(exchange: "Exchange", status: int, error: ProxyError | None, ended
     session = exchange.session
     if decision is not None:
         lane, color, color_source = decision.lane.name, decision.color.decode(), decision.color_source
-        intended, source = color if decision.fell_back else lane, decision.rung.source
+        intended, source = color if decision.fell_back else lane, decision.session_source
         if not session and not decision.hangs_on_trace:
             session = decision.session_key.decode("utf-8", "replace")
     return Record(

@@ -5,8 +5,8 @@ new context: connections that stand keep the one they began with.
 """
 
 import ssl
-from collections.abc import Collection
-from typing import NoReturn
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NoReturn
 
 from tracer_proxy.dataplane.settings import ListenerTls
 from tracer_proxy.routing.tls import ClientTls
@@ -139,3 +139,11 @@ def _cannot_load(error: OSError) -> CannotLoadFiles:
 def _ask_nobody() -> NoReturn:
     """Without this, OpenSSL asks for the passphrase of a key on the terminal, and waits."""
     raise ssl.SSLError("the key is encrypted")
+
+
+def names_in(certificate: Mapping[str, Any] | None) -> Sequence[str]:
+    """The subject's common names and the alternative names in a client's certificate, as ``ssl`` describes it."""
+    if not certificate:
+        return ()
+    subject = [value for part in certificate.get("subject", ()) for name, value in part if name == "commonName"]
+    return tuple(dict.fromkeys([*subject, *(value for _, value in certificate.get("subjectAltName", ()))]))

@@ -6,6 +6,7 @@ from tracer_proxy.context.trace import TraceContext
 from tracer_proxy.routing.decision import Decision
 from tracer_proxy.routing.table import Inbound
 from tracer_proxy.stitching.keys import Scope
+from tracer_proxy.stitching.session_name import session_name
 from tracer_proxy.stitching.turn import Joined, Turn
 from tracer_proxy.telemetry.record import Link
 
@@ -64,8 +65,13 @@ def take(exchange: "Exchange", joined: Joined) -> None:
 
 def turn_of(exchange: "Exchange", joined: Joined) -> Turn:
     """What to remember the exchange as."""
-    color = exchange.decision.color if exchange.decision is not None else b""
-    return joined.turn(exchange.trace_id, exchange.server_span_id, exchange.sampled, color, began(exchange))
+    decision = exchange.decision
+    color = decision.color if decision is not None else b""
+    turn = joined.turn(exchange.trace_id, exchange.server_span_id, exchange.sampled, color, began(exchange))
+    if decision is None or joined.session or decision.hangs_on_trace:
+        return turn
+    # So that whoever later repeats an id instead of the session's name is known by the same one, and keeps its lane.
+    return turn._replace(session=session_name(decision.session_key.decode("utf-8", "replace")))
 
 
 def recall(exchange: "Exchange", session_key: bytes) -> bytes:

@@ -3,24 +3,37 @@
 from collections.abc import Callable
 
 from tracer_proxy.context.trace import TraceContext
+from tracer_proxy.routing.asking import Asking
+from tracer_proxy.routing.color import ColorRule
 from tracer_proxy.routing.lane import Lane
 from tracer_proxy.routing.route import Route
-from tracer_proxy.routing.session import Rung, find_session
+from tracer_proxy.routing.session import Rung, find_session, hangs_on_body
 from tracer_proxy.routing.table import Table
-from tracer_proxy.wire.request import RequestHead
 
 
 class Decision:
     """Where an exchange goes, and why. ``fell_back`` means that no lane serves its colour and the baseline stands in."""
 
-    __slots__ = ("color", "color_source", "fell_back", "hangs_on_trace", "is_said", "lane", "route", "rung", "session_key")
+    __slots__ = (
+        "color",
+        "color_source",
+        "fell_back",
+        "hangs_on_trace",
+        "is_lasting",
+        "is_said",
+        "lane",
+        "route",
+        "session_key",
+        "session_source",
+    )
 
     def __init__(
         self, route: Route, session_key: bytes, rung: Rung, lane: Lane, color: bytes, color_source: str, fell_back: bool = False
     ) -> None:
         self.route = route
         self.session_key = session_key
-        self.rung = rung
+        self.session_source = rung.source
+        """Where the session key was found, such as ``header:x-session-id`` or ``trace``."""
         self.lane = lane
         self.color = color
         self.color_source = color_source
@@ -30,42 +43,51 @@ class Decision:
         """The colour is what the request says, or a rule makes of that; not a share of sessions, nor remembered."""
         self.hangs_on_trace = rung is route.ladder[-1]
         """The session is the trace: another exchange with the same head may go elsewhere."""
+        self.is_lasting = rung.reads_head
+        """The session hangs on the head alone: it is that of the next exchange with the same head as well."""
 
 
 def decide(
     table: Table,
     route: Route,
-    head: RequestHead,
+    asking: Asking,
     context: TraceContext,
-    baggage: bytes,
     inbound_color: bytes,
     recall: Callable[[bytes], bytes] | None = None,
-    session: bytes = b"",
 ) -> Decision:
-    """``baggage`` and ``inbound_color`` are empty when their sender is not trusted.
+    """``inbound_color`` is empty when its sender is not trusted.
 
     ``recall`` gives the colour that the trace, or the session of that key, has had; the key is empty where it is the trace's.
-    ``session`` stands in for the trace id, where it is known that the trace is one of several of a session.
     """
-    key, rung = find_session(route.ladder, head, baggage, session or context.trace_id)
+    key, rung = find_session(route.ladder, asking, context.trace_id)
     split = route.split
     color, source, is_said = inbound_color, "inbound", True
     if not color and table.color_rules:
-        color, source, is_said = _ruled(table, head, key)
+        color, source, is_said = _ruled(table.color_rules, asking, key)
     if not color and recall is not None:
         color, source, is_said = recall(b"" if rung is route.ladder[-1] else key), "remembered", False
     if color:
         serves = split.by_color.get(color)
         decision = Decision(route, key, rung, serves or split.baseline, color, source, serves is None)
         decision.is_said = is_said
-        return decision
-    lane = split.lane_of(key, route.seed)
-    return Decision(route, key, rung, lane, lane.paints, "lane" if lane.paints else "none")
+    else:
+        lane = split.lane_of(key, route.seed)
+        decision = Decision(route, key, rung, lane, lane.paints, "lane" if lane.paints else "none")
+    if not rung.is_one_place:
+        decision.session_source = rung.found_at(asking)
+    return decision
 
 
-def _ruled(table: Table, head: RequestHead, session_key: bytes) -> tuple[bytes, str, bool]:
+def needs_body(table: Table, route: Route, asking: Asking, inbound_color: bytes) -> bool:
+    """Whether the body has a say in where the request goes."""
+    if table.rules_read_body and not inbound_color:
+        return True
+    return route.needs_session and hangs_on_body(route.ladder, asking)
+
+
+def _ruled(rules: tuple[ColorRule, ...], asking: Asking, session_key: bytes) -> tuple[bytes, str, bool]:
     """The colour of the first rule that holds, which it is, and whether it goes by what the request says alone."""
-    for number, rule in enumerate(table.color_rules, 1):
-        if rule.holds(head, session_key):
+    for number, rule in enumerate(rules, 1):
+        if rule.holds(asking, session_key):
             return rule.color, f"rule {number}", not rule.is_share
     return b"", "none", False

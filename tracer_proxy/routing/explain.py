@@ -5,14 +5,15 @@ from typing import Any
 
 from tracer_proxy.context.color import inbound_color
 from tracer_proxy.context.trace import TraceContext, extract, new_trace
+from tracer_proxy.routing.asking import Asking
 from tracer_proxy.routing.balance import Dice
 from tracer_proxy.routing.bucket import BUCKETS, bucket
-from tracer_proxy.routing.decision import Decision, decide
+from tracer_proxy.routing.condition import Condition
+from tracer_proxy.routing.decision import Decision, decide, needs_body
 from tracer_proxy.routing.lane import Lane
 from tracer_proxy.routing.route import Route
 from tracer_proxy.routing.run_prefix import split_run
 from tracer_proxy.routing.table import Table
-from tracer_proxy.wire.request import RequestHead
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,9 @@ class Explanation:
         return self.answer | {"steps": steps}
 
 
-def explain(table: Table, head: RequestHead, *, trusted: bool, new_trace_id: bytes, dice: Dice) -> Explanation:
+def explain(table: Table, asking: Asking, *, trusted: bool, new_trace_id: bytes, dice: Dice) -> Explanation:
     """``new_trace_id`` is used when the request brings no valid trace."""
+    head = asking.head
     values = head.fields.values
     context = (extract(values) if trusted else None) or new_trace(new_trace_id)
     run, head.path = split_run(head.path)
@@ -45,32 +47,34 @@ def explain(table: Table, head: RequestHead, *, trusted: bool, new_trace_id: byt
     if run and trusted and context.source == "new":
         found = f"that of the run {run.decode()}, which begins a new one"
     steps = [Step("trace", context.trace_id.decode(), (found, *_conflicts(context.conflicts), *_doubts(trusted)))]
-    route = table.find(head)
-    steps.append(_route_step(table, head, route))
+    route = table.find(asking)
+    steps.append(_route_step(table, asking, route))
     if route is None:
         return Explanation({"route": None, "trace_id": context.trace_id.decode()}, tuple(steps))
-    baggage = values.get(b"baggage", b"") if trusted else b""
+    asking.baggage = values.get(b"baggage", b"") if trusted else b""
     inbound = inbound_color(values) if trusted else b""
-    decision = decide(table, route, head, context, baggage, inbound)
+    if not needs_body(table, route, asking, inbound):
+        asking.body = None
+    decision = decide(table, route, asking, context, inbound)
     picked = decision.lane.pool.pick(dice, decision.session_key)
     endpoint = "none" if picked is None else str(picked)
     steps += [
-        _session_step(decision, head, baggage, context),
-        _color_step(table, decision, head, inbound),
+        _session_step(decision, asking, context),
+        _color_step(table, decision, asking, inbound),
         _lane_step(decision),
         Step("endpoint", endpoint, (f"pool {decision.lane.pool.name}: {_listed(decision.lane.pool.endpoints)}",)),
         *_mirror_steps(decision),
     ]
-    return Explanation(_answer(decision, head, context.trace_id, endpoint), tuple(steps))
+    return Explanation(_answer(decision, asking, context.trace_id, endpoint), tuple(steps))
 
 
-def _answer(decision: Decision, head: RequestHead, trace_id: bytes, endpoint: str) -> dict[str, Any]:
-    route, lane = decision.route, decision.lane
+def _answer(decision: Decision, asking: Asking, trace_id: bytes, endpoint: str) -> dict[str, Any]:
+    route, lane, head = decision.route, decision.lane, asking.head
     path = route.path_out(head.path)
     return {
         "trace_id": trace_id.decode(),
         "route": route.name,
-        "session": {"key": decision.session_key.decode("latin-1"), "source": decision.rung.source},
+        "session": {"key": decision.session_key.decode("latin-1"), "source": decision.session_source},
         "color": decision.color.decode() or None,
         "color_source": decision.color_source,
         "bucket": bucket(decision.session_key, route.seed),
@@ -91,41 +95,55 @@ def _doubts(trusted: bool) -> list[str]:
     return [] if trusted else ["the sender is not trusted: its trace, baggage and colour are not believed"]
 
 
-def _route_step(table: Table, head: RequestHead, chosen: Route | None) -> Step:
-    candidates = {route.name for route in table.candidates(head.path)}
+def _route_step(table: Table, asking: Asking, chosen: Route | None) -> Step:
+    candidates = {route.name for route in table.candidates(asking.head.path)}
     notes = []
     for route in table.routes:
         if route is chosen:
             notes.append(f"{route.name}: matches")
             break
-        reason = route.match.rejects(head) if route.name in candidates else "path differs"
+        reason = route.match.rejects(asking) if route.name in candidates else "path differs"
         notes.append(f"{route.name}: {reason}")
     return Step("route", chosen.name if chosen else "none: 404", tuple(notes))
 
 
-def _session_step(decision: Decision, head: RequestHead, baggage: bytes, context: TraceContext) -> Step:
+def _session_step(decision: Decision, asking: Asking, context: TraceContext) -> Step:
     notes, is_new, trace_id = [], context.source == "new", context.trace_id
     for rung in decision.route.ladder:
-        if rung is decision.rung:
-            notes.append(f"{rung.source}: found")
+        found = rung.find(asking, trace_id)
+        if found:
+            notes.append(f"{rung.source}: found" + ("" if rung.is_one_place else f" at {rung.found_at(asking)}"))
             if is_new and decision.hangs_on_trace:
                 notes.append("a new trace each time: every such request is a session of its own")
             break
-        notes.append(f"{rung.source}: {'empty' if rung.find(head, baggage, trace_id) is not None else 'not there'}")
+        if rung.reads_body and asking.body is None:
+            notes.append(f"{rung.source}: no body that is read")
+        else:
+            notes.append(f"{rung.source}: {'empty' if found is not None and rung.is_one_place else 'not there'}")
     return Step("session", decision.session_key.decode("latin-1"), tuple(notes))
 
 
-def _color_step(table: Table, decision: Decision, head: RequestHead, inbound: bytes) -> Step:
+def _color_step(table: Table, decision: Decision, asking: Asking, inbound: bytes) -> Step:
     notes = [f"inbound: {inbound.decode() or 'none'}"]
+    if inbound and table.color_rules:
+        notes.append("rules: not tried, for the request has a colour")
     if not inbound:
         for number, rule in enumerate(table.color_rules, 1):
-            holds = rule.holds(head, decision.session_key)
-            notes.append(f"rule {number} ({rule.color.decode()} when {rule}): {'holds' if holds else 'does not hold'}")
+            holds = rule.holds(asking, decision.session_key)
+            why = "holds" if holds else _why_not(rule.condition, asking, decision.session_key)
+            notes.append(f"rule {number} ({rule.color.decode()} when {rule}): {why}")
             if holds:
                 break
     if decision.color_source == "lane":
         notes.append(f"lane {decision.lane.name} paints what lands on it")
     return Step("color", decision.color.decode() or "none", tuple(notes))
+
+
+def _why_not(condition: Condition, asking: Asking, session_key: bytes) -> str:
+    failed = [str(part) for part in condition.parts if not part.holds(asking, session_key)]
+    if not failed or len(failed) == len(condition.parts):
+        return "does not hold"
+    return f"does not hold: not {', nor '.join(failed)}"
 
 
 def _lane_step(decision: Decision) -> Step:

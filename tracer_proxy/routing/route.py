@@ -3,17 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from tracer_proxy.limits import BODY_IDLE_S, CONNECT_S, FIRST_BYTE_S, REQUEST_BODY_BYTES_MAX, TUNNEL_IDLE_S
+from tracer_proxy.routing.asking import Asking
 from tracer_proxy.routing.bucket import seed
-from tracer_proxy.routing.color import Condition
+from tracer_proxy.routing.condition import Condition
 from tracer_proxy.routing.lane import Split
 from tracer_proxy.routing.matcher import Matcher
 from tracer_proxy.routing.mirror import Mirror
 from tracer_proxy.routing.retry import Budget, RetryPolicy
 from tracer_proxy.routing.session import Rung
 from tracer_proxy.telemetry.http_meters import HttpServerMeter
-from tracer_proxy.wire.request import RequestHead
 
 _NOBODYS = HttpServerMeter("")
 
@@ -39,6 +40,14 @@ class Timeouts:
     tunnel: float = TUNNEL_IDLE_S
 
 
+class SessionCookie(NamedTuple):
+    """What a client that has no session gets."""
+
+    name: bytes
+    attributes: bytes
+    """As they stand in ``Set-Cookie`` behind the value."""
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """Every part that is set must hold. At most one of ``prefix``, ``exact`` and ``regex`` is."""
@@ -56,8 +65,9 @@ class Match:
         only_path = self.regex is None and self.host is None and not self.methods and not self.conditions
         object.__setattr__(self, "is_only_path", only_path)
 
-    def rejects(self, head: RequestHead) -> str:
+    def rejects(self, asking: Asking) -> str:
         """Which part, the path apart, does not hold; empty when all do. The table has looked at prefix and exact paths."""
+        head = asking.head
         if self.regex is not None and not self.regex.test(head.path):
             return f"path not {self.regex}"
         if self.methods and head.method not in self.methods:
@@ -65,7 +75,7 @@ class Match:
         if self.host is not None and not self.host.test(head.host):
             return f"host not {self.host}"
         for condition in self.conditions:
-            if not condition.holds(head, b""):
+            if not condition.holds(asking, b""):
                 return f"not: {condition}"
         return ""
 
@@ -91,10 +101,13 @@ class Route:
     """``mcp`` or ``a2a``."""
     rpc_meta: bool = False
     """Requests get the trace context in ``params._meta``."""
+    needs_session: bool = True
+    """Something hangs on the session key: a split, a colour that is remembered, an endpoint."""
     timeouts: Timeouts = Timeouts()
     request_body_max: int | None = REQUEST_BODY_BYTES_MAX
     retries: RetryPolicy = field(default_factory=RetryPolicy)
     mirror: Mirror | None = None
+    session_cookie: SessionCookie | None = None
     http_route: str = ""
     """``http.route`` of OpenTelemetry: the path as the config has it, without what varies; the name where it has none."""
     http_meter: HttpServerMeter = field(init=False, compare=False, default=_NOBODYS)
@@ -115,6 +128,11 @@ class Route:
     def is_read(self) -> bool:
         """What passes is looked at, beside the traffic."""
         return bool(self.llm_api or self.rpc)
+
+    @property
+    def may_read_body(self) -> bool:
+        """It may be decided by a body where an exchange goes."""
+        return self.needs_session and any(rung.reads_body for rung in self.ladder)
 
     def path_out(self, path: bytes) -> bytes:
         if self.rewrite is None or path == b"*":

@@ -10,7 +10,9 @@ from tracer_proxy.context.session_headers import WATCHED as SESSION_HEADERS
 from tracer_proxy.context.trust import Trust
 from tracer_proxy.errors import Kind
 from tracer_proxy.limits import HEAD_FIELDS_MAX
-from tracer_proxy.routing.color import AGENT_ID, ColorRule
+from tracer_proxy.routing.asking import Asking
+from tracer_proxy.routing.color import ColorRule
+from tracer_proxy.routing.condition import AGENT_ID
 from tracer_proxy.routing.pool import Pool
 from tracer_proxy.routing.route import Route
 from tracer_proxy.routing.session import HeaderRung
@@ -18,7 +20,6 @@ from tracer_proxy.telemetry.wanted import Wanted
 from tracer_proxy.wire.fields import FRAMING, HOP_BY_HOP, FieldReader
 from tracer_proxy.wire.memory import keep
 from tracer_proxy.wire.repeat import Repeats
-from tracer_proxy.wire.request import RequestHead
 
 FORWARDED_FIELDS = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"))
 
@@ -78,6 +79,8 @@ class Table:
         self.wanted = wanted
         self.inbound = inbound
         self.believe_sampled = believe_sampled
+        self.rules_read_body = any(rule.condition.reads_body for rule in self.color_rules)
+        self.rules_read_clock = any(rule.condition.reads_clock for rule in self.color_rules)
         self.has_colors = bool(color_rules) or any(lane.colors or lane.paints for lane in lanes)
         """So that it matters to know a trace's colour."""
         self.taken = TRACE_FIELDS | FORWARDED_FIELDS | FRAMING | HOP_BY_HOP | {b"host", X_SHADOW}
@@ -86,8 +89,8 @@ class Table:
         varying = (VARYING_FIELDS | ladders) - self.taken.difference(VARYING_FIELDS) - set(ruled)
         self.repeats = Repeats(varying)
         watched = {AGENT_ID, b"max-forwards", b"user-agent", *CREDENTIALS, *SESSION_HEADERS, *watched, *varying}
-        if any(route.is_read for route in self.routes):
-            watched |= {b"expect", *RPC_HEADERS}
+        if self.rules_read_body or any(route.is_read or route.may_read_body for route in self.routes):
+            watched |= {b"expect", b"content-type", b"content-encoding", *RPC_HEADERS}
         self.request_fields = FieldReader(Kind.MALFORMED, self.taken, watched, fields_max=fields_max)
         self.response_fields = FieldReader(Kind.UPSTREAM_BROKEN, (b"x-trace-id-ext",), _ANSWER_FIELDS)
         self._exact: dict[bytes, list[tuple[int, Route]]] = {}
@@ -114,15 +117,15 @@ class Table:
             if route.name in budgets:
                 route.budget.adopt(budgets[route.name])
 
-    def find(self, head: RequestHead) -> Route | None:
+    def find(self, asking: Asking) -> Route | None:
         """The first route of the file that matches."""
-        path = head.path
+        path = asking.head.path
         candidates = self._by_path.get(path)
         if candidates is None:
             candidates = self.candidates(path)
             keep(self._by_path, path, candidates)
         for route in candidates:
-            if route.match.is_only_path or not route.match.rejects(head):
+            if route.match.is_only_path or not route.match.rejects(asking):
                 return route
         return None
 

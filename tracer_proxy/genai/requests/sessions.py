@@ -18,12 +18,12 @@ def session_id(body: Members) -> str:
     metadata = body.get("metadata")
     return (
         identifier(member(metadata, "session_id"))
-        or _of_claude_code(text(member(metadata, "user_id")))
+        or session_of_claude_code(text(member(metadata, "user_id")))
         or identifier(body.get("litellm_session_id"))
     )
 
 
-def _of_claude_code(user: str) -> str:
+def session_of_claude_code(user: str) -> str:
     """Claude Code's ``metadata.user_id``: JSON that holds the session, or in older versions a name that ends with it."""
     if user.startswith("{"):
         held = members(user.encode(errors="replace")) or {}

@@ -1,0 +1,54 @@
+"""What a request says, as far as it may decide on its way."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from tracer_proxy.context.session_headers import session_of
+from tracer_proxy.genai.json_body import JsonBody
+from tracer_proxy.wire.request import RequestHead
+
+_MODEL: Final = ("model",)
+_model_in_path = re.compile(rb"/models/([^/:]+)").search
+
+
+class Asking:
+    """One for all requests with the same head on a connection: what differs between them is set for each."""
+
+    __slots__ = ("_agent_session", "baggage", "body", "certificate", "earlier", "head", "now", "peer")
+
+    def __init__(self, head: RequestHead, *, baggage: bytes = b"", peer: bytes = b"", certificate: Sequence[str] = ()) -> None:
+        self.head = head
+        self.baggage = baggage
+        """Empty when its sender is not trusted."""
+        self.peer = peer
+        """The client's address; empty on a Unix socket."""
+        self.certificate = certificate
+        """The names in the certificate that the client has shown, if the proxy asks for one."""
+        self.body: JsonBody | None = None
+        """What its body says, where that was read before it is decided."""
+        self.earlier = b""
+        """The session of earlier answers whose ids the request repeats."""
+        self.now = 0.0
+        """In Unix seconds, where some rule asks what time it is."""
+        self._agent_session: tuple[str, str] | None = None
+
+    def came_again(self) -> None:
+        """Values of the head have changed."""
+        self._agent_session = None
+
+    @property
+    def agent_session(self) -> tuple[str, str]:
+        """What a known agent harness calls its session, and where it says so; both empty if no header does."""
+        if self._agent_session is None:
+            self._agent_session = session_of(self.head.fields.values)
+        return self._agent_session
+
+    @property
+    def model(self) -> bytes | None:
+        """From the body, else from the path, where Gemini's API has it."""
+        named = self.body.at(_MODEL) if self.body is not None else ""
+        if named:
+            return named.encode()
+        found = _model_in_path(self.head.path)
+        return found[1] if found else None
