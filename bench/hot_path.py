@@ -63,7 +63,7 @@ class SilentTransport(deque[bytes]):
         pass
 
     def get_extra_info(self, name: str) -> object:
-        return self if name == "socket" else ("127.0.0.1", 50000)
+        return {"socket": self, "peername": ("127.0.0.1", 50000)}.get(name)
 
 
 class Bench:

@@ -210,6 +210,20 @@ TOKENS_COUNTED_MAX = 2**53
 EXEMPLARS_MAX = 20_000
 """In the totals: one for each bucket that has one."""
 
+# Mirroring. What is kept for copies is counted apart, so that they take no room from retries.
+MIRROR_BODY_BYTES_MAX = 2 * MiB
+"""Of one request, as it goes on the wire; a larger one is not copied."""
+MIRROR_HELD_BYTES_MAX = 32 * MiB
+"""What a worker keeps in all, until the copies have ended."""
+MIRROR_PIECE_BYTES = 64
+"""What a piece of a body costs beside its bytes."""
+MIRROR_COPIES_MAX = 128
+"""Copies that a worker has under way."""
+MIRROR_ANSWER_BYTES_MAX = 16 * MiB
+"""A longer answer to a copy is not read on."""
+MIRROR_S = 120.0
+"""Default of ``mirror.timeout``."""
+
 # Rollouts.
 EVIDENCE_TRACES_MAX = 5
 """Traces that are named as samples."""
@@ -460,6 +474,7 @@ assert TRAILER_BYTES_MAX <= HEAD_BYTES_MAX
 assert CHUNK_LINE_BYTES_MAX <= HEAD_BYTES_MAX
 assert PIPELINED_BYTES_MAX >= HEAD_BYTES_MAX
 assert PIPELINED_PIECE_BYTES <= PIPELINED_BYTES_MAX
+assert MIRROR_BODY_BYTES_MAX <= MIRROR_HELD_BYTES_MAX
 assert REPLAY_BYTES_MAX <= HELD_BODIES_BYTES_MAX
 assert EXCHANGES_MAX <= CLIENT_CONNECTIONS_MAX
 assert max(POOL_CONNECTIONS_MAX, POOL_PENDING_MAX, POOL_REQUESTS_MAX) <= EXCHANGES_MAX

@@ -51,6 +51,17 @@ def test_pool_name() -> None:
     )
 
 
+def test_mirror_lane_is_another_of_the_route() -> None:
+    """At the name, with the nearest one."""
+    two = "{name: a, pool: p}, {name: shadow, pool: p, weight: 0}"
+    assert told(lanes=two, route="mirror: {lane: shadow, percent: 10, compare: true}") == []
+    assert told(lanes=two, route="mirror: {lane: shadw}") == [
+        "f.yaml:4:20: routes[0].mirror.lane: found 'shadw': this route has no such lane; did you mean 'shadow'?"
+    ]
+    (line,) = told(route="mirror: {lane: a}")
+    assert line.startswith("f.yaml:4:20: routes[0].mirror.lane: found 'a': the only lane has no other to copy from")
+
+
 def test_color_is_served_by_one_lane() -> None:
     """Twice in a route is once too often, within a lane as well."""
     lanes = "{name: a, pool: p}, {name: b, pool: p, colors: [x]}, {name: c, pool: p, colors: [y, x]}"

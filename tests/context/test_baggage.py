@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracer_proxy.context.baggage import checked, member, with_color
+from tracer_proxy.context.baggage import checked, is_shadow, member, with_color, with_shadow
 from tracer_proxy.limits import BAGGAGE_BYTES_MAX, BAGGAGE_MEMBERS_MAX
 
 
@@ -126,3 +126,22 @@ def test_limits_hold_the_colour_is_as_asked_and_applying_it_twice_changes_nothin
     others = (part.strip() for part in members if b"=" in part and not part.startswith(b"color="))
     assert all(part.strip() in others for part in parts[bool(color) :])
     assert with_color(result, color) is result
+
+
+@pytest.mark.parametrize(
+    ("baggage", "expected"),
+    [
+        (b"", b"shadow=1"),
+        (b"color=blue,a=1", b"shadow=1,color=blue,a=1"),
+        (b"a=1,shadow=0,shadow=1", b"shadow=1,a=1"),
+        (b"a=1,b=\x01", b"shadow=1"),
+        (b",".join(b"k%d=1" % number for number in range(BAGGAGE_MEMBERS_MAX)), None),
+        (b"a=" + b"x" * BAGGAGE_BYTES_MAX, b"shadow=1"),
+    ],
+)
+def test_the_mark_of_a_copy_comes_first_and_always_fits(baggage: bytes, expected: bytes | None) -> None:
+    marked = with_shadow(baggage)
+    assert is_shadow(marked)
+    assert not is_shadow(baggage.partition(b",")[0])
+    assert expected is None or marked == expected
+    assert marked.count(b",") < BAGGAGE_MEMBERS_MAX

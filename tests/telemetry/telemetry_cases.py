@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from tracer_proxy.genai.answered import Usage
-from tracer_proxy.telemetry.catalogue import METRICS, Metric, Type
+from tracer_proxy.telemetry.catalogue import METRICS, Metric, NotMirrored, Pairing, Type
 from tracer_proxy.telemetry.deltas import Delta, Meters
 from tracer_proxy.telemetry.meters import Standing
+from tracer_proxy.telemetry.mirror_meter import MirrorMeter
 from tracer_proxy.telemetry.totals import Totals
 
 LANES = (("planner", "stable"), ("planner", "canary"), ("openai", "openai"))
@@ -76,6 +77,7 @@ def everything_counted() -> Totals:
     for number, (route, lane) in enumerate(LANES):
         source.lane(route, lane).exchange_done(200, 0.02 * number, 0.01 * number, source.color(b"canary"), 10, 100)
         source.lane(route, lane).fallbacks += 1
+        fill_mirror(source.lane(route, lane).mirror)
     fill_endpoints_and_worker(source)
     fill_conventions(source, TRACE_ID)
     totals = reported(source, Totals())
@@ -83,6 +85,14 @@ def everything_counted() -> Totals:
         if metric.type is Type.INFO or (metric.type is Type.GAUGE and not metric.is_per_worker):
             totals.set(metric, 1, *metric.labels)
     return totals
+
+
+def fill_mirror(mirror: MirrorMeter) -> None:
+    mirror.copy_done("200")
+    mirror.not_mirrored[NotMirrored.BUSY] += 1
+    mirror.pair_done(Pairing.SAME)
+    mirror.measured("original", 0.1, 310, Usage(9, 2))
+    mirror.measured("copy", 0.3, 330, Usage(9, 5))
 
 
 def fill_endpoints_and_worker(source: Meters) -> None:

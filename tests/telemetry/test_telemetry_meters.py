@@ -4,7 +4,7 @@ from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
-from telemetry_cases import AT, ENDPOINTS, counted, gauge, gauges, meters, over_the_wire, reported
+from telemetry_cases import AT, ENDPOINTS, counted, fill_mirror, gauge, gauges, meters, over_the_wire, reported
 
 from tracer_proxy.errors import Kind
 from tracer_proxy.limits import COLORS_COUNTED_MAX, LANE_ANSWERS_MAX, METERS_RETIRED_MAX
@@ -43,6 +43,32 @@ def test_bytes_and_fallbacks() -> None:
     assert counted(totals, catalogue.REQUEST_BYTES, "planner", "stable") == 200
     assert counted(totals, catalogue.RESPONSE_BYTES, "planner", "stable") == 500
     assert counted(totals, catalogue.FALLBACKS, "planner", "stable") == 1
+
+
+def test_copies_are_counted_under_their_lane() -> None:
+    """By side where there are two, and never as exchanges."""
+    source = meters()
+    fill_mirror(source.lane("planner", "canary").mirror)
+    totals = reported(source, Totals())
+    lane = ("planner", "canary")
+    assert counted(totals, catalogue.MIRRORED, *lane, "200") == 1
+    assert counted(totals, catalogue.NOT_MIRRORED, *lane, "busy") == 1
+    assert counted(totals, catalogue.MIRROR_PAIRS, *lane, "same") == 1
+    assert counted(totals, catalogue.MIRROR_DURATION, *lane, "copy")[-1] == 0.3
+    assert [counted(totals, catalogue.MIRROR_BYTES, *lane, side) for side in ("original", "copy")] == [310, 330]
+    assert counted(totals, catalogue.MIRROR_TOKENS, *lane, "copy", "output") == 5
+    assert not dict(totals.of(catalogue.EXCHANGES))
+    fill_mirror(source.lane("planner", "canary").mirror)
+    assert counted(reported(source, totals), catalogue.MIRROR_TOKENS, *lane, "copy", "output") == 10, "each is told once"
+
+
+def test_outcomes_of_copies_are_bounded() -> None:
+    source = meters()
+    for outcome in range(LANE_ANSWERS_MAX + 10):
+        source.lane("planner", "canary").mirror.copy_done(str(outcome))
+    found = dict(reported(source, Totals()).of(catalogue.MIRRORED))
+    assert len(found) == LANE_ANSWERS_MAX + 1
+    assert found["planner", "canary", "other"] == 10
 
 
 def test_exchange_without_a_route() -> None:

@@ -12,6 +12,7 @@ from tracer_proxy.config.pools import Pool as PoolConfig
 from tracer_proxy.config.pools import PoolHealth
 from tracer_proxy.config.routes import Lane as LaneConfig
 from tracer_proxy.config.routes import Match as MatchConfig
+from tracer_proxy.config.routes import Mirror as MirrorConfig
 from tracer_proxy.config.routes import Retries as RetriesConfig
 from tracer_proxy.config.routes import Route as RouteConfig
 from tracer_proxy.config.routes import SessionCookie as SessionCookieConfig
@@ -33,6 +34,7 @@ from tracer_proxy.routing.endpoint import Endpoint
 from tracer_proxy.routing.health import HealthRules, ProbeRules
 from tracer_proxy.routing.lane import Lane, Split
 from tracer_proxy.routing.matcher import Matcher
+from tracer_proxy.routing.mirror import Mirror
 from tracer_proxy.routing.pool import Pool
 from tracer_proxy.routing.retry import OUTCOMES, RetryPolicy
 from tracer_proxy.routing.route import Egress, Match, Route, SessionCookie, Timeouts
@@ -139,7 +141,13 @@ def _route(route: RouteConfig, config: Config, pools: dict[str, Pool], failover:
         request_body_max=route.limits.request_body,
         retries=_retries(route.retries),
         session_cookie=_cookie(route.session_cookie) if route.session_cookie else None,
+        mirror=_mirror(route.name, route.mirror, lanes) if route.mirror else None,
     )
+
+
+def _mirror(route: str, config: MirrorConfig, lanes: Sequence[Lane]) -> Mirror:
+    lane = next(lane for lane in lanes if lane.name == config.lane)
+    return Mirror.of(route, lane, config.percent, compare=config.compare, timeout=config.timeout)
 
 
 def _needs_session(route: RouteConfig, config: Config) -> bool:

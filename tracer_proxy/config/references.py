@@ -10,7 +10,7 @@ from tracer_proxy.config.conditions import When
 from tracer_proxy.config.nodes import Location, path_text
 from tracer_proxy.config.part import keys_of
 from tracer_proxy.config.pools import Pool
-from tracer_proxy.config.routes import NAME_EXPECTED, NAME_PATTERN, Lane, Match, Retries, Route
+from tracer_proxy.config.routes import NAME_EXPECTED, NAME_PATTERN, Lane, Match, Mirror, Retries, Route
 from tracer_proxy.config.schema import MOCK_LLM_POOL, Config
 from tracer_proxy.config.tls import PoolTls
 from tracer_proxy.config.values import show_duration
@@ -162,6 +162,8 @@ def _route(route: Route, config: Config, location: Location) -> Iterator[Complai
         )
     yield from _retries(route.retries, (*location, "retries"))
     yield from _lanes(route.lanes, config, (*location, "lanes"))
+    if route.mirror:
+        yield from _mirror(route.mirror, route.lanes, location)
 
 
 def _retries(retries: Retries, location: Location) -> Iterator[Complaint]:
@@ -195,6 +197,16 @@ def _lanes(lanes: tuple[Lane, ...], config: Config, location: Location) -> Itera
         if any(lane.colors for lane in lanes):
             message += " (a lane that lists colors has weight 0 unless told otherwise)"
         yield Complaint(location, message)
+
+
+def _mirror(mirror: Mirror, lanes: tuple[Lane, ...], location: Location) -> Iterator[Complaint]:
+    place, named = (*location, "mirror", "lane"), [lane.name for lane in lanes]
+    if mirror.lane not in named:
+        message = f"found {mirror.lane!r}: this route has no such lane{hint(mirror.lane, named, 'lanes')}"
+        yield Complaint(place, message, ((*location, "lanes"),))
+    elif len(lanes) == 1:
+        message = f"found {mirror.lane!r}: the only lane has no other to copy from; add a lane of weight 0 and name that one"
+        yield Complaint(place, message, ((*location, "lanes"),))
 
 
 def _colors(lanes: tuple[Lane, ...], location: Location) -> Iterator[Complaint]:

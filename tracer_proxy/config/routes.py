@@ -39,6 +39,7 @@ from tracer_proxy.limits import (
     CONNECT_S,
     FIRST_BYTE_S,
     LANE_DRAIN_S,
+    MIRROR_S,
     REQUEST_BODY_BYTES_MAX,
     RETRY_ATTEMPTS,
     RETRY_ATTEMPTS_MAX,
@@ -161,6 +162,20 @@ class Retries(Part):
     )
 
 
+class Mirror(Part):
+    """Copies of requests to a shadow lane, beside the originals; [more](mirroring.md)."""
+
+    lane: Name = Field(description="The lane that gets the copies, typically one of weight 0.")
+    percent: Percent = Field(
+        100.0,
+        description="This share of session keys, each of them wholly; raising it only adds sessions, and never swaps them.",
+    )
+    compare: Flag = Field(
+        False, description="Hold status, latency and tokens of the answers against the originals'; else they are thrown away."
+    )
+    timeout: Timeout = Field(MIRROR_S, description="How long a copy may take to the end of its answer.")
+
+
 class Lane(Part):
     """One version of a route's backend."""
 
@@ -223,4 +238,5 @@ class Route(Part):
     timeouts: RouteTimeouts = Field(default_factory=RouteTimeouts, description="How long to wait for an endpoint.")
     retries: Retries = Field(default_factory=Retries, description="When a request that failed is sent again.")
     limits: RouteLimits = Field(default_factory=RouteLimits, description="What a request may cost.")
+    mirror: Mirror | None = Field(None, description="Copies a share of the sessions to a shadow lane.")
     lanes: tuple[Lane, ...] = Field(min_length=1, description="The versions to choose from; one has a weight above 0.")

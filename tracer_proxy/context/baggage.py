@@ -1,4 +1,4 @@
-"""``baggage``: passed through as it came; the only member ever written is the colour (https://www.w3.org/TR/baggage/)."""
+"""``baggage``: passed through as it came; the only members ever written are the colour and a copy's mark (https://www.w3.org/TR/baggage/)."""
 
 import re
 from typing import Final
@@ -7,6 +7,7 @@ from urllib.parse import unquote_to_bytes
 from tracer_proxy.limits import BAGGAGE_BYTES_MAX, BAGGAGE_MEMBERS_MAX
 
 _COLOR: Final = b"color"
+_SHADOW: Final = b"shadow"
 _CONTROL_BYTES = bytes(byte for byte in range(128) if (byte < 0x20 and byte != ord("\t")) or byte == 0x7F)
 
 # The key is a token (RFC 9110 section 5.6.2). The value is its owner's: spaces and UTF-8 pass, though the grammar wants them
@@ -52,12 +53,21 @@ def with_color(baggage: bytes, color: bytes) -> bytes:
     return baggage if result == baggage else result
 
 
+def is_shadow(baggage: bytes) -> bool:
+    return member(baggage, _SHADOW) == b"1"
+
+
+def with_shadow(baggage: bytes) -> bytes:
+    """``baggage`` with ``shadow=1`` in first place, within the limits as ``with_color`` has them."""
+    return _rebuilt(checked(baggage), b"shadow=1", _SHADOW)
+
+
 def _fits(baggage: bytes) -> bool:
     return len(baggage) <= BAGGAGE_BYTES_MAX and baggage.count(b",") < BAGGAGE_MEMBERS_MAX
 
 
-def _rebuilt(baggage: bytes, wanted: bytes) -> bytes:
-    members = [part for part in baggage.split(b",") if _match_member(part) and _key(part) != _COLOR]
+def _rebuilt(baggage: bytes, wanted: bytes, key: bytes = _COLOR) -> bytes:
+    members = [part for part in baggage.split(b",") if _match_member(part) and _key(part) != key]
     if wanted:
         members.insert(0, wanted)
     del members[BAGGAGE_MEMBERS_MAX:]

@@ -11,6 +11,8 @@ X_B3_SAMPLED = b"x-b3-sampled"
 X_B3_FLAGS = b"x-b3-flags"
 X_TRACE_ID_EXT = b"x-trace-id-ext"
 X_TRAFFIC_COLOR = b"x-traffic-color"
+X_SHADOW = b"x-tracer-proxy-shadow"
+"""Marks what is done for a copy's sake, so that it can be left without side effects."""
 
 TRACE_FIELDS: frozenset[bytes] = frozenset(
     {

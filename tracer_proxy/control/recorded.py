@@ -32,8 +32,10 @@ class Recorded:
         for record in records:
             record.worker = worker
             self._exporting.offer(record, each_bytes)
-            self._log.take(record)
-            self.live.take(record)
+            if record.shadow != "copy":
+                # A copy is nobody's exchange: log and view would count the original twice.
+                self._log.take(record)
+                self.live.take(record)
 
     def reopen(self) -> None:
         """The file of the log may have been moved away."""

@@ -6,6 +6,8 @@ for all requests with the same head (``plan.Departure``).
 
 from typing import TYPE_CHECKING
 
+from tracer_proxy.routing.endpoint import Endpoint
+from tracer_proxy.routing.lane import Lane
 from tracer_proxy.routing.route import Egress, SessionCookie
 from tracer_proxy.wire.request import RequestHead
 from tracer_proxy.wire.response import ResponseHead
@@ -33,6 +35,19 @@ def request(exchange: "Exchange", body: bytes) -> bytes:
         ours = exchange.table.injector.block(exchange.context, exchange.span_id, exchange.sampled)
     framing = b"Content-Length: %d\r\n" % length if length else _request_framing(plan.head, length)
     # One join, so that the bytes are copied once.
+    return b"".join((prepared.start, host, prepared.lines(plan.values), ours, framing, b"\r\n", body))
+
+
+def copy(exchange: "Exchange", lane: Lane, endpoint: Endpoint, span_id: bytes, length: int | None, body: bytes) -> bytes:
+    """The exchange's request once more, for an endpoint of the shadow lane. ``length`` is that of the client's head."""
+    decision, plan = exchange.decision, exchange.plan
+    assert decision is not None
+    prepared = plan.copied(decision, lane)
+    host = (lane.pool.keeps_host and plan.head.authority) or endpoint.authority
+    ours = b""
+    if decision.route.egress is not _NO_EGRESS:
+        ours = exchange.table.injector.block(exchange.context, span_id, exchange.sampled)
+    framing = b"Content-Length: %d\r\n" % length if length else _request_framing(plan.head, length)
     return b"".join((prepared.start, host, prepared.lines(plan.values), ours, framing, b"\r\n", body))
 
 

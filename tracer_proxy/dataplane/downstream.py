@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from tracer_proxy.dataplane import accounts
 from tracer_proxy.dataplane.exchange import Exchange
+from tracer_proxy.dataplane.mirror import MirroredExchange
 from tracer_proxy.dataplane.plan import Plan
 from tracer_proxy.dataplane.respond import error_response
 from tracer_proxy.dataplane.tls import names_in
@@ -321,7 +322,9 @@ class Downstream(asyncio.Protocol):
             self.worker.shed(Shed.DRAINING)
             raise ProxyError(Kind.DRAINING, "The proxy is stopping; send the request again, to its successor.")
         self.worker.exchanges_open += 1
-        self.exchange = exchange = Exchange(self, plan)
+        route = plan.route
+        made = Exchange if route is None or route.mirror is None else MirroredExchange
+        self.exchange = exchange = made(self, plan)
         exchange.begin(body)
 
     def _plan_for(self, raw: bytes) -> Plan:

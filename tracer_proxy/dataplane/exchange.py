@@ -37,7 +37,7 @@ from tracer_proxy.routing.table import Inbound
 from tracer_proxy.stitching.turn import Joined
 from tracer_proxy.telemetry.catalogue import Shed
 from tracer_proxy.telemetry.record import Link, ToolRun
-from tracer_proxy.wire.bodies import BodyReader, ChunkedBody, LengthBody, Reframed, UntilCloseBody, end_of_chunks, too_large
+from tracer_proxy.wire.bodies import ChunkedBody, LengthBody, Reframed, UntilCloseBody, answer_body, end_of_chunks, too_large
 from tracer_proxy.wire.request import IDEMPOTENT
 from tracer_proxy.wire.response import UNTIL_CLOSE, ResponseHead, protocol_was_offered
 
@@ -206,7 +206,8 @@ class Exchange(Attempts):
         self.decision = decision
         self.lane = decision.lane
         decision.route.budget.requests += 1
-        if decision.color:
+        if decision.color and not plan.is_shadow:
+            # What a copy's colour is must not become that of the original's next step.
             tracing.remember_color(self, decision)
         if decision.fell_back:
             decision.lane.meter.fallbacks += 1
@@ -420,7 +421,7 @@ class Exchange(Attempts):
             return
         # Chunks let a client of HTTP/1.1 tell a complete answer from one that broke off; to HTTP/1.0 only a close does.
         endless = answer.length is None or answer.length == UNTIL_CLOSE
-        body = Reframed(self._reader_of(answer), chunked=endless and self.head.version_1_1)
+        body = Reframed(answer_body(answer, self.table.response_fields), chunked=endless and self.head.version_1_1)
         # Read before the head goes out: of a body that is broken at once the client can still be told.
         framed = body.feed(rest)
         self._forget_outbox()
@@ -440,11 +441,6 @@ class Exchange(Attempts):
         self.first_byte_s = now - self.began
         assert self.endpoint is not None
         self.endpoint.meter.answered(answer.status)
-
-    def _reader_of(self, answer: ResponseHead) -> BodyReader:
-        if answer.length is None:
-            return ChunkedBody(Kind.UPSTREAM_BROKEN, self.table.response_fields)
-        return UntilCloseBody() if answer.length == UNTIL_CLOSE else LengthBody(answer.length)
 
     def _relay_answer(self, data: bytes) -> None:
         assert self._answer_body is not None

@@ -39,6 +39,8 @@ class ModelWitness(Witness):
         self._reading = reading
         self._asked: Asked | None = None
         self._reader: AnswerReader | None = None
+        self.usage: Usage | None = None
+        """Of the answer, when it has been read to its end."""
         self._has_joined = False
         self._is_remembered = False
 
@@ -103,7 +105,7 @@ class ModelWitness(Witness):
 
     def _remember(self, answered: Answered | None) -> None:
         self._is_remembered = True
-        if answered is not None:
+        if answered is not None and not self._exchange.plan.is_shadow:
             exchange, turn = self._exchange, self._turn()
             now = monotonic() + exchange.worker.clock.unix_offset
             stitcher, scope = exchange.worker.stitcher, tracing.scope_of(exchange)
@@ -133,6 +135,8 @@ class ModelWitness(Witness):
         answered = self._reader.finish() if self._reader is not None else None
         if self._route.stitch and not self._is_remembered:
             self._remember(answered)
+        if answered is not None:
+            self.usage = answered.usage
         self._count(answered)
         if self._reader is not None and self._reader.gave_up:
             self._abandon(self._reader.gave_up)

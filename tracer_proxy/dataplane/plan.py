@@ -8,9 +8,9 @@ values that changed are filled in. A plan is dropped with its connection (heads 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
 
-from tracer_proxy.context.baggage import with_color
+from tracer_proxy.context.baggage import is_shadow, with_color, with_shadow
 from tracer_proxy.context.color import inbound_color
-from tracer_proxy.context.names import BAGGAGE, TRACE_FIELDS, X_TRAFFIC_COLOR
+from tracer_proxy.context.names import BAGGAGE, TRACE_FIELDS, X_SHADOW, X_TRAFFIC_COLOR
 from tracer_proxy.dataplane.reading import reading_of
 from tracer_proxy.dataplane.recording import AskedFor
 from tracer_proxy.errors import Kind
@@ -29,6 +29,7 @@ from tracer_proxy.wire.request import RequestHead
 # A member of an enum is looked up through its metaclass, a global of the module is not.
 _MALFORMED = Kind.MALFORMED
 CONTEXT_FIELDS = TRACE_FIELDS - {BAGGAGE, X_TRAFFIC_COLOR}
+_SHADOW_MARK = X_SHADOW + b": 1\r\n"
 FORWARDED_ELSEWHERE = frozenset((b"forwarded", b"x-real-ip", b"x-forwarded-port"))
 """What other proxies say of a caller: passed on for trusted ones and to own agents only."""
 
@@ -40,6 +41,7 @@ class Plan:
     """
 
     __slots__ = (
+        "_copies",
         "_credential",
         "_decides",
         "_departures",
@@ -56,6 +58,7 @@ class Plan:
         "forwarded",
         "head",
         "is_last_hop",
+        "is_shadow",
         "layout",
         "passing",
         "peer",
@@ -97,6 +100,8 @@ class Plan:
         self.reading = reading_of(self.route, head)
         self.decision: Decision | None = None
         self.color = inbound_color(values) if trusted else b""
+        self.is_shadow = trusted and (X_SHADOW in values or is_shadow(self.baggage))
+        """Done for a copy's sake: never copied again, never remembered for others, never evidence."""
         self.trace_fields = {name: values[name] for name in CONTEXT_FIELDS.intersection(values)} if trusted else {}
         """What there is to read a trace context from."""
         self._credential: bytes | None = None
@@ -118,6 +123,8 @@ class Plan:
         self._decides = False
         """One of these decides on the session."""
         self._departures: dict[tuple[Lane, bytes], Departure] = {}
+        self._copies: dict[tuple[Lane, bytes], Departure] = {}
+        """The departures of copies."""
 
     def expect_again(self, rest: Rest, values: Sequence[bytes]) -> bool:
         """Prepares for heads with this ``rest``; false if they must be read as a whole.
@@ -201,7 +208,15 @@ class Plan:
         key = lane, decision.color
         departure = self._departures.get(key)
         if departure is None:
-            departure = self._departures[key] = Departure(self, decision, lane)
+            departure = self._departures[key] = Departure(self, decision.route, lane, decision.color, self.is_shadow)
+        return departure
+
+    def copied(self, decision: Decision, lane: Lane) -> "Departure":
+        """As if ``lane``, the shadow lane, had been the decision's."""
+        key = lane, lane.paints or decision.color
+        departure = self._copies.get(key)
+        if departure is None:
+            departure = self._copies[key] = Departure(self, decision.route, *key, is_shadow=True)
         return departure
 
 
@@ -210,8 +225,8 @@ class Departure:
 
     __slots__ = ("_lines", "_pick", "start")
 
-    def __init__(self, plan: Plan, decision: Decision, lane: Lane) -> None:
-        head, route = plan.head, decision.route
+    def __init__(self, plan: Plan, route: Route, lane: Lane, color: bytes, is_shadow: bool) -> None:
+        head = plan.head
         target = route.path_out(head.path) + (b"?" + head.query if head.has_query else b"")
         self.start = head.method + b" " + target + b" HTTP/1.1\r\nHost: "
         kept = head.fields.lines
@@ -219,7 +234,10 @@ class Departure:
         if removed:
             kept = [line for line in kept if line.partition(b":")[0].lower() not in removed]
         via = b"Via: 1.1 tracer-proxy\r\n" if head.version_1_1 else b"Via: 1.0 tracer-proxy\r\n"
-        ours = plan.forwarded + _painted(plan, decision) if route.egress is Egress.FULL else b""
+        ours = plan.forwarded + _painted(plan, color, is_shadow) if route.egress is Egress.FULL else b""
+        if is_shadow:
+            # Whatever the route's egress: whoever gets it must be able to leave out side effects.
+            ours += _SHADOW_MARK
         lines = b"\r\n".join((b"", *kept, lane.pool.header_block + via + ours))
         passing = {place: line for place, line in plan.passing.items() if line in kept}
         self._lines = _template(lines, passing.values()) if passing else lines
@@ -250,10 +268,12 @@ def _template(lines: bytes, with_values: Iterable[bytes]) -> bytes:
     return template
 
 
-def _painted(plan: Plan, decision: Decision) -> bytes:
-    block = b"x-traffic-color: " + decision.color + b"\r\n" if decision.color else b""
-    if (decision.color or plan.baggage) and plan.table.injector.writes_baggage:
-        baggage = with_color(plan.baggage, decision.color)
+def _painted(plan: Plan, color: bytes, is_shadow: bool) -> bytes:
+    block = b"x-traffic-color: " + color + b"\r\n" if color else b""
+    if (color or plan.baggage or is_shadow) and plan.table.injector.writes_baggage:
+        baggage = with_color(plan.baggage, color)
+        if is_shadow:
+            baggage = with_shadow(baggage)
         if baggage:
             block += b"baggage: " + baggage + b"\r\n"
     return block

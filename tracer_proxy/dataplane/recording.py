@@ -9,6 +9,7 @@ from tracer_proxy.telemetry.record import Attempt, Record
 
 if TYPE_CHECKING:
     from tracer_proxy.dataplane.attempts import Attempts
+    from tracer_proxy.dataplane.copies import Copy
     from tracer_proxy.dataplane.downstream import Downstream
     from tracer_proxy.dataplane.exchange import Exchange
     from tracer_proxy.dataplane.plan import Plan
@@ -116,6 +117,7 @@ def record_of(exchange: "Exchange", status: int, error: ProxyError | None, ended
         events=exchange.pieces,
         agent=_text(plan.head.fields.values.get(AGENT_ID, b"")) or asked_for.sub_agent,
         parent_agent=asked_for.parent_agent,
+        shadow="marked" if plan.is_shadow else "",
     )
 
 
@@ -169,7 +171,7 @@ def record_of_refused(downstream: "Downstream", error: ProxyError, trace_id: byt
     )
 
 
-def attempt_of(exchange: "Attempts") -> Attempt:
+def attempt_of(exchange: "Attempts | Copy") -> Attempt:
     """The last attempt, which has ended."""
     unix = exchange.worker.clock.unix_offset
     endpoint = exchange.endpoint

@@ -15,6 +15,7 @@ from tracer_proxy.wire.repeat import Layout, answer_layout
 from tracer_proxy.wire.response import ResponseHead, read_response
 
 if TYPE_CHECKING:
+    from tracer_proxy.dataplane.copies import Copy
     from tracer_proxy.dataplane.exchange import Exchange
     from tracer_proxy.dataplane.worker import Worker
 
@@ -40,7 +41,7 @@ class Upstream(asyncio.Protocol):
         self.worker = worker
         self.endpoint = endpoint
         self.transport: asyncio.Transport | None = None
-        self.exchange: Exchange | None = None
+        self.exchange: Exchange | Copy | None = None
         self.heads = HeadBuffer(Kind.UPSTREAM_BROKEN)
         self.peer = ""
         """The address that was dialled."""

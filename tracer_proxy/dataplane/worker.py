@@ -10,6 +10,7 @@ from typing import Any
 from tracer_proxy.dataplane import metering
 from tracer_proxy.dataplane.clock import Clock
 from tracer_proxy.dataplane.connections import Connections
+from tracer_proxy.dataplane.copies import Copies
 from tracer_proxy.dataplane.downstream import Downstream
 from tracer_proxy.dataplane.failures import WriteEvent
 from tracer_proxy.dataplane.ids import Ids
@@ -73,6 +74,7 @@ class Worker:
         self.records = Records(self.loop)
         self.records.want(table.wanted)
         self.connections = Connections(self)
+        self.copies = Copies()
         self.downstreams: set[Downstream] = set()
         self.upstreams: set[Upstream] = set()
         self.tunnels: set[Tunnel] = set()
@@ -229,6 +231,7 @@ class Worker:
                 downstream.transport.close()
             else:
                 downstream.exchange.fail(ProxyError(Kind.DRAINING, "The proxy stopped before the answer was complete."))
+        self.copies.close()
         for upstream in list(self.upstreams):
             upstream.close()
         self.clock.stop()

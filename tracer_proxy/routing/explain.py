@@ -63,6 +63,7 @@ def explain(table: Table, asking: Asking, *, trusted: bool, new_trace_id: bytes,
         _color_step(table, decision, asking, inbound),
         _lane_step(decision),
         Step("endpoint", endpoint, (f"pool {decision.lane.pool.name}: {_listed(decision.lane.pool.endpoints)}",)),
+        *_mirror_steps(decision),
     ]
     return Explanation(_answer(decision, asking, context.trace_id, endpoint), tuple(steps))
 
@@ -160,6 +161,16 @@ def _lane_step(decision: Decision) -> Step:
     if lane is not split.baseline:
         notes.append(f"if nobody of it can be had: {f'the baseline, {split.baseline.name}' if lane.falls_back else 'an error'}")
     return Step("lane", lane.name, tuple(notes))
+
+
+def _mirror_steps(decision: Decision) -> list[Step]:
+    mirror, key = decision.route.mirror, decision.session_key
+    if mirror is None:
+        return []
+    if decision.lane is mirror.lane:
+        return [Step("mirror", "none", (f"it is on the shadow lane {mirror.lane.name} itself",))]
+    note = f"bucket {bucket(key, mirror.seed)} of {BUCKETS}: buckets below {mirror.below} are copied"
+    return [Step("mirror", mirror.lane.name if mirror.takes(key) else "none", (note,))]
 
 
 def _owned(ranges: list[tuple[int, int, Lane]]) -> list[str]:

@@ -11,6 +11,7 @@ from tracer_proxy.routing.bucket import seed
 from tracer_proxy.routing.condition import Condition
 from tracer_proxy.routing.lane import Split
 from tracer_proxy.routing.matcher import Matcher
+from tracer_proxy.routing.mirror import Mirror
 from tracer_proxy.routing.retry import Budget, RetryPolicy
 from tracer_proxy.routing.session import Rung
 from tracer_proxy.telemetry.http_meters import HttpServerMeter
@@ -105,6 +106,7 @@ class Route:
     timeouts: Timeouts = Timeouts()
     request_body_max: int | None = REQUEST_BODY_BYTES_MAX
     retries: RetryPolicy = field(default_factory=RetryPolicy)
+    mirror: Mirror | None = None
     session_cookie: SessionCookie | None = None
     http_route: str = ""
     """``http.route`` of OpenTelemetry: the path as the config has it, without what varies; the name where it has none."""

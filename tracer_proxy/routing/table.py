@@ -5,7 +5,7 @@ from enum import StrEnum
 from operator import itemgetter
 
 from tracer_proxy.context.inject import Injector
-from tracer_proxy.context.names import TRACE_FIELDS
+from tracer_proxy.context.names import TRACE_FIELDS, X_SHADOW
 from tracer_proxy.context.session_headers import WATCHED as SESSION_HEADERS
 from tracer_proxy.context.trust import Trust
 from tracer_proxy.errors import Kind
@@ -83,7 +83,7 @@ class Table:
         self.rules_read_clock = any(rule.condition.reads_clock for rule in self.color_rules)
         self.has_colors = bool(color_rules) or any(lane.colors or lane.paints for lane in lanes)
         """So that it matters to know a trace's colour."""
-        self.taken = TRACE_FIELDS | FORWARDED_FIELDS | FRAMING | HOP_BY_HOP | {b"host"}
+        self.taken = TRACE_FIELDS | FORWARDED_FIELDS | FRAMING | HOP_BY_HOP | {b"host", X_SHADOW}
         """Names of headers that end here: the proxy writes its own, or none."""
         ladders = {rung.name for route in routes for rung in route.ladder if isinstance(rung, HeaderRung)}
         varying = (VARYING_FIELDS | ladders) - self.taken.difference(VARYING_FIELDS) - set(ruled)

@@ -97,6 +97,33 @@ class Abandoned(StrEnum):
     UNREADABLE = "unreadable"
 
 
+class NotMirrored(StrEnum):
+    """Why a request of a session that is copied was not."""
+
+    BODY_TOO_LARGE = "body_too_large"
+    MEMORY = "memory"
+    """As much as may be is kept for other copies."""
+    BUSY = "busy"
+    """As many copies as may be are under way."""
+    POOL_FULL = "pool_full"
+    NO_ENDPOINT = "no_healthy_endpoint"
+    UPGRADE = "upgrade"
+    """A tunnel has no copy."""
+    ENDED_EARLY = "ended_early"
+    """The original had ended before its request was whole, or before it was sent."""
+    BUG = "bug"
+
+
+class Pairing(StrEnum):
+    """What the comparison of a copy with its original found."""
+
+    SAME = "same"
+    """Both statuses are of the same class."""
+    DIFFERS = "differs"
+    UNANSWERED = "unanswered"
+    """One of the two had no whole answer."""
+
+
 class SpanLoss(StrEnum):
     """Why a span did not leave."""
 
@@ -182,6 +209,40 @@ FALLBACKS = Metric(
     _COUNTER,
     "Exchanges that the baseline took because no lane serves their colour.",
     _LANE,
+)
+
+# What a worker counts of copies to a shadow lane.
+
+MIRRORED = Metric(
+    "tracer_proxy_mirrored_total",
+    _COUNTER,
+    "Copies sent, by the status of their answer, or by what kept it from being whole.",
+    (*_LANE, "outcome"),
+)
+NOT_MIRRORED = Metric(
+    "tracer_proxy_not_mirrored_total", _COUNTER, "Requests of copied sessions that were not copied.", (*_LANE, "reason")
+)
+MIRROR_PAIRS = Metric(
+    "tracer_proxy_mirror_pairs_total",
+    _COUNTER,
+    "Copies compared with their originals, by whether both statuses are of the same class.",
+    (*_LANE, "status"),
+)
+MIRROR_DURATION = Metric(
+    "tracer_proxy_mirror_duration_seconds",
+    _HISTOGRAM,
+    "Of compared pairs with two whole answers: from the sending of the request to the end of the answer.",
+    (*_LANE, "side"),
+    buckets=BUCKETS_S,
+)
+MIRROR_BYTES = Metric(
+    "tracer_proxy_mirror_response_body_bytes_total", _COUNTER, "Body bytes of these answers.", (*_LANE, "side")
+)
+MIRROR_TOKENS = Metric(
+    "tracer_proxy_mirror_tokens_total",
+    _COUNTER,
+    "Tokens of these answers by the provider's own count, on routes to models.",
+    (*_LANE, "side", "type"),
 )
 
 # What a worker counts for each endpoint of a pool.
@@ -339,6 +400,7 @@ SERIES_DROPPED = Metric(
 
 GROUPS: tuple[tuple[str, tuple[Metric, ...]], ...] = (
     ("Lanes", (EXCHANGES, DURATION, FIRST_BYTE, REQUEST_BYTES, RESPONSE_BYTES, FALLBACKS)),
+    ("Mirroring", (MIRRORED, NOT_MIRRORED, MIRROR_PAIRS, MIRROR_DURATION, MIRROR_BYTES, MIRROR_TOKENS)),
     ("Endpoints", (ATTEMPTS, RETRIES, EJECTIONS, OPENED, REUSED, PENDING, CONNECTIONS, HEALTH)),
     ("HTTP, by OpenTelemetry's names", (SERVER_DURATION, CLIENT_DURATION)),
     ("Models, by OpenTelemetry's names", (OPERATION_DURATION, TOKEN_USAGE, FIRST_CHUNK, CHUNK_GAP)),

@@ -13,6 +13,7 @@ from tracer_proxy.limits import LANE_ANSWERS_MAX
 from tracer_proxy.telemetry import catalogue
 from tracer_proxy.telemetry.catalogue import BUCKETS_S, Abandoned, Join, JoinMiss, Metric, Shed
 from tracer_proxy.telemetry.collected import Collected, Histogram
+from tracer_proxy.telemetry.mirror_meter import MirrorMeter
 
 OTHER_STATUS = 0
 _STATUS_BITS = 10
@@ -49,18 +50,35 @@ _OUTCOME_LABELS = tuple((outcome, outcome.name.lower()) for outcome in Outcome)
 class LaneMeter:
     """Counts the exchanges of one lane; ``labels`` are the names of its route and itself."""
 
-    __slots__ = ("_answers", "_durations", "_first_bytes", "_request_bytes", "_response_bytes", "fallbacks", "labels")
+    __slots__ = (
+        "_answers",
+        "_durations",
+        "_first_bytes",
+        "_mirror",
+        "_request_bytes",
+        "_response_bytes",
+        "fallbacks",
+        "labels",
+    )
 
     def __init__(self, route: str, lane: str) -> None:
         self.labels = (route, lane)
         self.fallbacks = 0
         """To be counted up where the baseline stands in for a lane that is not there."""
+        self._mirror: MirrorMeter | None = None
         self._answers: dict[int, int] = {}
         """By colour and status in one number."""
         self._durations = Histogram(BUCKETS_S)
         self._first_bytes = Histogram(BUCKETS_S)
         self._request_bytes = 0
         self._response_bytes = 0
+
+    @property
+    def mirror(self) -> MirrorMeter:
+        """Of the copies it gets, as the shadow of others; few lanes have one."""
+        if self._mirror is None:
+            self._mirror = MirrorMeter(self.labels)
+        return self._mirror
 
     def exchange_done(
         self,
@@ -109,6 +127,8 @@ class LaneMeter:
             self._request_bytes = self._response_bytes = 0
         into.add(catalogue.FALLBACKS, self.labels, self.fallbacks)
         self.fallbacks = 0
+        if self._mirror is not None:
+            self._mirror.collect(into)
 
 
 class Standing(NamedTuple):

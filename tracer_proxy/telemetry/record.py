@@ -132,3 +132,5 @@ class Record(Struct, array_like=True, gc=False):
     agent: str = ""
     """Which agent calls: ``x-agent-id``, or that of a sub-agent where its harness says so."""
     parent_agent: str = ""
+    shadow: str = ""
+    """``copy``: it was made of another exchange, which has its other span; ``marked``: for a copy's sake; else empty."""

@@ -11,6 +11,7 @@ from typing import Protocol
 from tracer_proxy.errors import Kind, ProxyError
 from tracer_proxy.limits import CHUNK_DIGITS_MAX, CHUNK_LINE_BYTES_MAX, TRAILER_BYTES_MAX
 from tracer_proxy.wire.fields import NEVER_IN_TRAILERS, FieldReader
+from tracer_proxy.wire.response import UNTIL_CLOSE, ResponseHead
 
 _HEX = b"0123456789abcdefABCDEF"
 _VISIBLE = bytes((9, *range(32, 127), *range(128, 256)))
@@ -186,6 +187,13 @@ class ChunkedBody:
 
     def _broken(self, message: str) -> ProxyError:
         return ProxyError(self._kind, message)
+
+
+def answer_body(head: ResponseHead, fields: FieldReader) -> BodyReader:
+    """What reads the body behind an upstream's ``head``."""
+    if head.length is None:
+        return ChunkedBody(Kind.UPSTREAM_BROKEN, fields)
+    return UntilCloseBody() if head.length == UNTIL_CLOSE else LengthBody(head.length)
 
 
 class Reframed:

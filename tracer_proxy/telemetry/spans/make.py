@@ -36,11 +36,11 @@ class SpanOptions:
 
 def span_count(record: Record) -> int:
     """How many spans ``spans_of`` will make."""
-    return 1 + len(record.attempts) + len(record.tools)
+    return (record.shadow != "copy") + len(record.attempts) + len(record.tools)
 
 
 def spans_of(record: Record, options: SpanOptions) -> list[SpanData]:
-    """SERVER first. Content is in them if the record has it."""
+    """SERVER first, but for a copy, which has none of its own. Content is in them if the record has it."""
     profile = PROFILES[options.profile]
     redaction = Redaction(options.redact, options.text_chars_max)
     common = _common(record)
@@ -55,7 +55,7 @@ def spans_of(record: Record, options: SpanOptions) -> list[SpanData]:
             add_rpc(span, record, redaction)
         spans.append(span)
     spans += [_tool(record, run, common, profile, redaction) for run in record.tools]
-    return spans
+    return spans[1:] if record.shadow == "copy" else spans
 
 
 def _server(record: Record, common: Attributes) -> SpanData:
@@ -159,7 +159,10 @@ def _common(record: Record) -> Attributes:
         (names.LANE, record.lane),
         (names.COLOR, record.color),
     )
-    return {name: value for name, value in pairs if value}
+    found: Attributes = {name: value for name, value in pairs if value}
+    if record.shadow:
+        found[names.SHADOW] = True
+    return found
 
 
 def _own(record: Record) -> Attributes:

@@ -22,6 +22,7 @@ CLIENT_GONE: Final = "tracer_proxy.client_gone"
 WORKER: Final = "tracer_proxy.worker"
 INFERRED: Final = "tracer_proxy.inferred"
 LINK_REASON: Final = "tracer_proxy.link.reason"
+SHADOW: Final = "tracer_proxy.shadow"
 STREAM_EVENTS: Final = "tracer_proxy.stream.events"
 
 FIRST_BYTE: Final = "tracer_proxy.first_byte"
@@ -47,6 +48,7 @@ OWN_ATTRIBUTES: Final = (
     WORKER,
     INFERRED,
     LINK_REASON,
+    SHADOW,
     STREAM_EVENTS,
 )
 OWN_EVENTS: Final = (FIRST_BYTE, LAST_BYTE)
