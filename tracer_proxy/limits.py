@@ -365,6 +365,11 @@ COLOR_REFRESH_S = 60.0
 COLORS_WRITTEN_MAX = 4096
 """Traces and sessions of which a worker knows that it has written them."""
 
+# Rollouts.
+ROLLOUT_HOLD_S = 300.0
+ROLLOUT_MIN_EXCHANGES = 50
+ROLLOUT_STEPS_MAX = 50
+
 # Config.
 CONFIG_BYTES_MAX = 1 * MiB
 CONFIG_NODES_MAX = 100_000

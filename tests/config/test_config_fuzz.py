@@ -7,7 +7,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tracer_proxy.config.load import load_text
+from tracer_proxy.config.part import keys_of
 from tracer_proxy.config.pools import Ejection, Pool, PoolHealth
+from tracer_proxy.config.rollouts import Judge, MaxQuantile, MaxRate, MinConfidence, Notify, Rollout, State
 from tracer_proxy.config.routes import ColorRule, Lane, Match, Route, When
 from tracer_proxy.config.schema import Admin, Config, Mocks, Proxy
 from tracer_proxy.config.tracing import Always, Log, RouteTracing, Rpc, Tracing
@@ -31,6 +33,13 @@ SECTIONS = (
     Log,
     RouteTracing,
     Rpc,
+    State,
+    Rollout,
+    Judge,
+    MaxRate,
+    MaxQuantile,
+    MinConfidence,
+    Notify,
 )
 VALID = """\
 version: 1
@@ -48,10 +57,15 @@ routes:
 pools:
   p: {endpoints: [http://h]}
   q: {endpoints: ["https://h:1"], headers: {a: b}}
+rollouts:
+  c:
+    {route: r, lane: b, steps: [5, 100], hold: 5m, on_failure: {switch_to: a}, start: manual,
+     judge: {max_latency: {absolute: 2s}, min_confidence: {mean: 0.5, for: 5m, header: x-c}}, notify: {webhook: "http://h"}}
+state: {folder: /s}
 mocks: {llm: {}}
 profiles: {x: {proxy: {<<: *p}}}
 """
-KEYS = sorted({key for section in SECTIONS for key in section.model_fields} | {"<<", "x", "exact", "present", ""})
+KEYS = sorted({key for section in SECTIONS for key in keys_of(section)} | {"<<", "x", "exact", "present", ""})
 WORDS = ["http://h", "h:1", "/a", "c", "p", "trace", "header:x", "GET", "local", "5s", "1MiB", "${A}", "${A:-1}", "$${"]
 
 scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.sampled_from(WORDS), st.text(max_size=8))

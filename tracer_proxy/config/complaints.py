@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 from tracer_proxy.config.choices import hint
 from tracer_proxy.config.document import Document
 from tracer_proxy.config.nodes import Location
-from tracer_proxy.config.part import Part, part_at
+from tracer_proxy.config.part import Part, keys_of, part_at
 from tracer_proxy.errors import Problem
 from tracer_proxy.limits import CONFIG_TEXT_SHOWN_MAX
 
@@ -59,7 +59,7 @@ def unknown_key(location: Location, root: type[Part]) -> str:
     """What to say about the key at the end of ``location``."""
     key = str(location[-1])
     section = part_at(root, location[:-1])
-    known = list(section.model_fields) if section else []
+    known = list(keys_of(section)) if section else []
     return f"unknown key {_cut(key)}{hint(key, known, 'keys')}"
 
 
@@ -87,8 +87,8 @@ def _shown(value: Any, location: Location, *, is_key: bool) -> str:
 
 
 def _is_secret(location: Location) -> bool:
-    """Whether it is a token, or the value of a pool's header, a cookie, or a header or parameter with a telling name."""
-    if location[-1:] == ("token",):
+    """Whether it is a token, a webhook, a pool's header, a cookie, or a header or parameter with a telling name."""
+    if location[-1:] in (("token",), ("webhook",)):
         return True
     for kind, name in pairwise(location):
         if kind in ("headers", "cookie") or (kind in ("header", "query") and _SECRET.search(str(name))):

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic.fields import FieldInfo
 
 from tracer_proxy.config.nodes import Location
 
@@ -22,12 +23,17 @@ class Part(BaseModel):
             return data
         filled = {}
         for key, value in data.items():
-            field = cls.model_fields.get(key)
+            field = keys_of(cls).get(key)
             if value is not None or field is None:
                 filled[key] = value
             elif part_of(field.annotation):
                 filled[key] = {}
         return filled
+
+
+def keys_of(section: type[Part]) -> dict[str, FieldInfo]:
+    """Its keys as the file has them: ``for`` cannot be a field's name in Python."""
+    return {field.alias or name: field for name, field in section.model_fields.items()}
 
 
 def bare(annotation: Any) -> Any:
@@ -61,7 +67,7 @@ def part_at(root: type[Part], location: Location) -> type[Part] | None:
     annotation: Any = root
     for step in location:
         if part := part_of(annotation):
-            field = part.model_fields.get(str(step))
+            field = keys_of(part).get(str(step))
             annotation = field.annotation if field else None
         else:
             annotation = items_of(annotation)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from tracer_proxy.config.part import Part, bare, items_of, part_of
+from tracer_proxy.config.part import Part, bare, items_of, keys_of, part_of
 from tracer_proxy.config.schema import Config
 from tracer_proxy.config.values import Form, OneOrMany
 
@@ -27,7 +27,7 @@ def render() -> str:
 
 def _sections(path: str, section: type[Part]) -> Iterator[tuple[str, type[Part]]]:
     yield path or "Top level", section
-    for key, field in section.model_fields.items():
+    for key, field in keys_of(section).items():
         if found := _inner(field.annotation, f"{path}.{key}" if path else key):
             yield from _sections(*found)
 
@@ -46,7 +46,7 @@ def _table(title: str, section: type[Part]) -> str:
     path = "" if title == "Top level" else title
     rows = [
         f"| `{key}` | {_type(field, f'{path}.{key}' if path else key)} | {_default(field)} | {field.description} |"
-        for key, field in section.model_fields.items()
+        for key, field in keys_of(section).items()
     ]
     return "\n".join(
         [f"## {title}", "", f"{section.__doc__}", "", "| key | type | default | meaning |", "|---|---|---|---|", *rows, ""]

@@ -15,7 +15,7 @@ from tracer_proxy.config.choices import nearest
 from tracer_proxy.config.complaints import is_noise, location_of, problem_of
 from tracer_proxy.config.document import Document
 from tracer_proxy.config.nodes import Location
-from tracer_proxy.config.part import part_at
+from tracer_proxy.config.part import keys_of, part_at
 from tracer_proxy.config.schema import Config
 from tracer_proxy.errors import Problem
 
@@ -96,7 +96,7 @@ def _rename(data: dict[str, Any], location: Location) -> Location | None:
     if section is None or not isinstance(parent, dict) or key not in parent:
         return None
     value = parent.pop(key)
-    meant = nearest(key, section.model_fields)
+    meant = nearest(key, keys_of(section))
     if meant is None or meant in parent:
         return None
     parent[meant] = value
@@ -108,7 +108,7 @@ def _replace(data: dict[str, Any], location: Location) -> None:
     while location:
         key, parent = location[-1], _holder(data, location)
         section = part_at(Config, location[:-1])
-        field_info = section.model_fields.get(str(key)) if section else None
+        field_info = keys_of(section).get(str(key)) if section else None
         if isinstance(parent, dict) and field_info and not field_info.is_required():
             parent.pop(key, None)
             return
