@@ -96,6 +96,8 @@ def _message(plan: Plan, change: Change) -> str:
     if change.kind is Kind.SWITCHED:
         done += f" to the lane {plan.switch_to!r}"
         where = f"nothing for the lane {plan.lane!r}"
+    elif change.kind is Kind.PROMOTED:
+        where = f"{change.percent:g} % for the lane {plan.lane!r}"
     elif change.kind in (Kind.ROLLED_BACK, Kind.ABORTED):
         where = f"nothing for the lane {plan.lane!r}" if plan.lane != plan.baseline else "the weights are the file's again"
     said = f"The rollout {plan.name!r} of the route {plan.route!r} {done}: {where}."
