@@ -213,6 +213,12 @@ EXEMPLARS_MAX = 20_000
 # Rollouts.
 EVIDENCE_TRACES_MAX = 5
 """Traces that are named as samples."""
+JUDGE_ALPHA = 0.05
+"""The chance that a lane which sits on each of its limits is failed within a step; all bounds of a plan share it."""
+JUDGE_KEEN_AT_EXCHANGES = 10
+"""The judge is strict below, and keenest at ten to thirty times as many exchanges."""
+JUDGE_VALUES_MIN = 20
+"""With fewer a mean or a baseline says nothing."""
 
 # Records of exchanges, and their export.
 LOOK_AHEAD_BYTES_MAX = 2 * MiB
