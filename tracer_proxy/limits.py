@@ -219,6 +219,21 @@ JUDGE_KEEN_AT_EXCHANGES = 10
 """The judge is strict below, and keenest at ten to thirty times as many exchanges."""
 JUDGE_VALUES_MIN = 20
 """With fewer a mean or a baseline says nothing."""
+EVIDENCE_VALUE_MIN = 1e-6
+EVIDENCE_VALUE_MAX = 1e9
+"""Seconds and tokens beyond these count as these: so a spread has 1745 buckets at most, whatever an upstream says."""
+CONFIDENCE_MAX = 1e6
+"""A confidence that is larger, either way, counts as none."""
+CONFIDENCE_BODY_BYTES_MAX = 1 * MiB
+"""Of a JSON answer, decoded, in which a confidence is looked for; a larger one has none."""
+TURN_LEGS_MAX = 2000
+"""Ended exchanges that a worker tells of in one delta, so that tokens can be added up by turns; the newest count."""
+TURNS_OPEN_MAX = 10_000
+"""Turns under way in control; with one more the oldest is given up."""
+TURN_CLOSE_S = 5.0
+"""After the agent's answer: what other workers have counted of its turn is there by then."""
+TURN_QUIET_S = 30.0
+"""The same where only calls of models tell of the turn: an agent runs its tools between them."""
 
 # Records of exchanges, and their export.
 LOOK_AHEAD_BYTES_MAX = 2 * MiB
@@ -500,6 +515,7 @@ assert RETRY_BACKOFF_S <= RETRY_BACKOFF_MAX_S
 assert 1 <= RETRY_ATTEMPTS <= RETRY_ATTEMPTS_MAX
 assert SERIES_VANISHED_MAX < SERIES_MAX
 assert EXPORT_BATCH_SPANS < EXPORT_QUEUE_SPANS_MAX
+assert REPORT_INTERVAL_S < TURN_CLOSE_S < TURN_QUIET_S < TRACE_AGE_S_MAX
 assert EXPORT_BATCH_BYTES < EXPORT_QUEUE_BYTES_MAX
 assert EXPORT_BACKOFF_S <= EXPORT_BACKOFF_MAX_S < EXPORT_AGE_S_MAX
 

@@ -11,6 +11,7 @@ from tracer_proxy.config.matchers import Matcher as MatcherConfig
 from tracer_proxy.config.matchers import Sticky
 from tracer_proxy.config.pools import Pool as PoolConfig
 from tracer_proxy.config.pools import PoolHealth
+from tracer_proxy.config.rollouts import Judge
 from tracer_proxy.config.routes import ColorRule as ColorRuleConfig
 from tracer_proxy.config.routes import Lane as LaneConfig
 from tracer_proxy.config.routes import Match as MatchConfig
@@ -24,6 +25,7 @@ from tracer_proxy.context.inject import Injector
 from tracer_proxy.context.trace import ratio_threshold
 from tracer_proxy.context.trust import Trust
 from tracer_proxy.dataplane.settings import Settings
+from tracer_proxy.genai.pointed import parse_pointer
 from tracer_proxy.limits import UPSTREAM_IDLE_S
 from tracer_proxy.routing import color as colors
 from tracer_proxy.routing import matcher as matchers
@@ -33,6 +35,7 @@ from tracer_proxy.routing.circuit import CircuitLimits
 from tracer_proxy.routing.color import AGENT_ID, ColorRule, Condition
 from tracer_proxy.routing.endpoint import Endpoint
 from tracer_proxy.routing.health import HealthRules, ProbeRules
+from tracer_proxy.routing.judged import Judged
 from tracer_proxy.routing.lane import Lane, Split
 from tracer_proxy.routing.matcher import Matcher
 from tracer_proxy.routing.pool import Pool
@@ -52,8 +55,9 @@ def compile_table(config: Config, mock_llm: str) -> Table:
     pools = {name: _pool(name, pool) for name, pool in config.pools.items()}
     failover = {name: [pools[other] for other in pool.failover] for name, pool in config.pools.items()}
     mock = Pool(MOCK_LLM_POOL, [_listener(mock_llm)], BALANCES["round_robin"](), idle_s=UPSTREAM_IDLE_S)
+    judged = {rollout.route: _judged(rollout.judge) for rollout in config.rollouts.values()}
     return Table(
-        [_route(route, config.tracing, pools, failover, mock) for route in config.routes],
+        [_route(route, config.tracing, pools, failover, mock, judged.get(route.name)) for route in config.routes],
         color_rules=[_color_rule(rule) for rule in config.coloring],
         watched=set(_watched(config)),
         ruled=set(_ruled(config)),
@@ -114,7 +118,23 @@ def _watched(config: Config) -> Iterator[bytes]:
                 yield b"cookie"
 
 
-def _route(config: RouteConfig, tracing: Tracing, pools: dict[str, Pool], failover: dict[str, list[Pool]], mock: Pool) -> Route:
+def _judged(config: Judge) -> Judged:
+    confidence = config.min_confidence
+    return Judged(
+        confidence_header=confidence.header.lower().encode() if confidence and confidence.header else b"",
+        confidence_pointer=parse_pointer(confidence.pointer) if confidence and confidence.pointer else (),
+        by_turns=config.max_tokens_per_turn is not None,
+    )
+
+
+def _route(
+    config: RouteConfig,
+    tracing: Tracing,
+    pools: dict[str, Pool],
+    failover: dict[str, list[Pool]],
+    mock: Pool,
+    judged: Judged | None,
+) -> Route:
     local = config.llm is not None and config.llm.mode == "local"
     egress = Egress(config.egress or ("full" if local or config.llm is None else "none"))
     lanes = [
@@ -139,6 +159,7 @@ def _route(config: RouteConfig, tracing: Tracing, pools: dict[str, Pool], failov
         timeouts=Timeouts(**config.timeouts.model_dump()),
         request_body_max=config.limits.request_body,
         retries=_retries(config.retries),
+        judged=judged,
     )
 
 

@@ -41,6 +41,7 @@ from tracer_proxy.errors import ConfigError
 from tracer_proxy.limits import ASK_S, CONTROL_ALIVE_S, EXPORT_CLOSE_S, KEEP_PAUSE_RATIO, ROLLOUT_TICK_S
 from tracer_proxy.telemetry import catalogue
 from tracer_proxy.telemetry.deltas import Delta
+from tracer_proxy.telemetry.gathered import Gathered
 from tracer_proxy.telemetry.record import Record
 from tracer_proxy.telemetry.totals import Dump, Totals
 
@@ -73,6 +74,7 @@ class Control:
         self.workers = Workers(birth.token, self.events, self)
         self.records = Recorded(self.events, self.workers)
         self.rollouts = Rollouts(self.events, self.totals, monotonic=time.monotonic)
+        self._gathered = Gathered()
         self.draining = False
         self.processes: list[dict[str, Any]] = []
         self.addresses: dict[str, list[str]] = birth.opened.addresses if birth.opened else {}
@@ -380,7 +382,8 @@ class Control:
 
     def counted(self, number: int, delta: Delta, confirm: Callable[[], None]) -> None:
         """Kept at once, but where that takes long, as with thousands of routes, not more often than control can bear."""
-        self.totals.add(str(number), delta)
+        if self.totals.add(str(number), delta):
+            self._observe(delta)
         self._unconfirmed.append(confirm)
         if len(self._unconfirmed) == 1:
             wait_s = self._kept_at + KEEP_PAUSE_RATIO * self._keep_s - time.monotonic()
@@ -388,6 +391,11 @@ class Control:
                 asyncio.get_running_loop().call_later(wait_s, self.confirm)
             else:
                 self._keep()
+
+    def _observe(self, delta: Delta) -> None:
+        """What judged lanes have to show, once for each delta as the totals are."""
+        for route, lane, evidence in self._gathered.add(delta, time.monotonic()):
+            self.rollouts.observed(route, lane, evidence)
 
     def confirm(self) -> None:
         if self._unconfirmed:

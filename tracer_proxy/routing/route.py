@@ -7,6 +7,7 @@ from enum import StrEnum
 from tracer_proxy.limits import BODY_IDLE_S, CONNECT_S, FIRST_BYTE_S, REQUEST_BODY_BYTES_MAX, TUNNEL_IDLE_S
 from tracer_proxy.routing.bucket import seed
 from tracer_proxy.routing.color import Condition
+from tracer_proxy.routing.judged import Judged
 from tracer_proxy.routing.lane import Split
 from tracer_proxy.routing.matcher import Matcher
 from tracer_proxy.routing.retry import Budget, RetryPolicy
@@ -93,6 +94,8 @@ class Route:
     timeouts: Timeouts = Timeouts()
     request_body_max: int | None = REQUEST_BODY_BYTES_MAX
     retries: RetryPolicy = field(default_factory=RetryPolicy)
+    judged: Judged | None = None
+    """By a rollout: what its lanes serve counts as evidence."""
     http_route: str = ""
     """``http.route`` of OpenTelemetry: the path as the config has it, without what varies; the name where it has none."""
     http_meter: HttpServerMeter = field(init=False, compare=False, default=_NOBODYS)

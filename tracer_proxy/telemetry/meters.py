@@ -13,6 +13,7 @@ from tracer_proxy.limits import LANE_ANSWERS_MAX
 from tracer_proxy.telemetry import catalogue
 from tracer_proxy.telemetry.catalogue import BUCKETS_S, Abandoned, Join, JoinMiss, Metric, Shed
 from tracer_proxy.telemetry.collected import Collected, Histogram
+from tracer_proxy.telemetry.evidence import Evidence
 
 OTHER_STATUS = 0
 _STATUS_BITS = 10
@@ -49,10 +50,21 @@ _OUTCOME_LABELS = tuple((outcome, outcome.name.lower()) for outcome in Outcome)
 class LaneMeter:
     """Counts the exchanges of one lane; ``labels`` are the names of its route and itself."""
 
-    __slots__ = ("_answers", "_durations", "_first_bytes", "_request_bytes", "_response_bytes", "fallbacks", "labels")
+    __slots__ = (
+        "_answers",
+        "_durations",
+        "_first_bytes",
+        "_request_bytes",
+        "_response_bytes",
+        "evidence",
+        "fallbacks",
+        "labels",
+    )
 
     def __init__(self, route: str, lane: str) -> None:
         self.labels = (route, lane)
+        self.evidence = Evidence()
+        """Counted up where a rollout judges the lane."""
         self.fallbacks = 0
         """To be counted up where the baseline stands in for a lane that is not there."""
         self._answers: dict[int, int] = {}
@@ -109,6 +121,9 @@ class LaneMeter:
             self._request_bytes = self._response_bytes = 0
         into.add(catalogue.FALLBACKS, self.labels, self.fallbacks)
         self.fallbacks = 0
+        if self.evidence.exchanges:
+            into.show(*self.labels, self.evidence)
+            self.evidence = Evidence()
 
 
 class Standing(NamedTuple):
