@@ -213,6 +213,8 @@ EXEMPLARS_MAX = 20_000
 # Rollouts.
 EVIDENCE_TRACES_MAX = 5
 """Traces that are named as samples."""
+EVIDENCE_NOTES_MAX = 128
+"""Exchanges of one lane that are noted down before they are counted: in a tenth of a millisecond."""
 EVIDENCE_VALUE_MIN = 1e-6
 EVIDENCE_VALUE_MAX = 1e9
 """Seconds and tokens beyond these count as these: so a spread has 1745 buckets at most, whatever an upstream says."""
