@@ -230,6 +230,12 @@ TURN_CLOSE_S = 5.0
 """After the agent's answer: what other workers have counted of its turn is there by then."""
 TURN_QUIET_S = 30.0
 """The same where only calls of models tell of the turn: an agent runs its tools between them."""
+JUDGE_ALPHA = 0.05
+"""The chance that a lane which sits on each of its limits is failed within a step; all bounds of a plan share it."""
+JUDGE_KEEN_AT_EXCHANGES = 10
+"""The judge is strict below, and keenest at ten to thirty times as many exchanges."""
+JUDGE_VALUES_MIN = 20
+"""With fewer a mean or a baseline says nothing."""
 
 # Records of exchanges, and their export.
 LOOK_AHEAD_BYTES_MAX = 2 * MiB
@@ -382,10 +388,38 @@ COLOR_REFRESH_S = 60.0
 COLORS_WRITTEN_MAX = 4096
 """Traces and sessions of which a worker knows that it has written them."""
 
-# Rollouts.
+# Rollouts: their course.
 ROLLOUT_HOLD_S = 300.0
 ROLLOUT_MIN_EXCHANGES = 50
 ROLLOUT_STEPS_MAX = 50
+ROLLOUT_TICK_S = 1.0
+ROLLOUT_PASSED_S_MAX = 5.0
+"""What counts at most of the time between two ticks: a machine that slept has judged nothing meanwhile."""
+ROLLOUT_LOOK_S_MIN = 1.0
+ROLLOUT_LOOKS_PER_HOLD = 30
+"""How often a lane is judged while a step is held."""
+ROLLOUT_LOOK_GROWTH = 1.05
+"""So much more evidence it takes for another look at a step that is held longer than planned."""
+ROLLOUT_SETTLE_S_MAX = 2.0
+"""How long after a change of weights nothing counts; workers tell each second what they have served."""
+ROLLOUT_SETTLE_RATIO = 0.1
+"""Of the time that a step is held, if that is less."""
+ROLLOUT_SLICES = 30
+"""Of the time that a confidence has to stay low."""
+ROLLOUT_HISTORY_MAX = 50
+ROLLOUT_WRITE_S = 5.0
+"""How often what rollouts have seen is written to the state folder; a change of their state is written at once."""
+ROLLOUT_FILE_BYTES_MAX = 64 * MiB
+ROLLOUT_TEXT_CHARS_MAX = 256
+"""Of a name or a reason that somebody gives."""
+WEBHOOK_QUEUE_MAX = 100
+"""Changes that wait to be told; beyond it the oldest is left out."""
+WEBHOOK_ATTEMPTS_MAX = 6
+WEBHOOK_BACKOFF_S = 0.5
+WEBHOOK_BACKOFF_MAX_S = 30.0
+WEBHOOK_TIMEOUT_S = 10.0
+WEBHOOK_CLOSE_S = 1.5
+"""What is left to those that wait when the proxy ends."""
 
 # Config.
 CONFIG_BYTES_MAX = 1 * MiB
