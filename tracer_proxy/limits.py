@@ -213,12 +213,8 @@ EXEMPLARS_MAX = 20_000
 # Rollouts.
 EVIDENCE_TRACES_MAX = 5
 """Traces that are named as samples."""
-JUDGE_ALPHA = 0.05
-"""The chance that a lane which sits on each of its limits is failed within a step; all bounds of a plan share it."""
-JUDGE_KEEN_AT_EXCHANGES = 10
-"""The judge is strict below, and keenest at ten to thirty times as many exchanges."""
-JUDGE_VALUES_MIN = 20
-"""With fewer a mean or a baseline says nothing."""
+EVIDENCE_NOTES_MAX = 128
+"""Exchanges of one lane that are noted down before they are counted: in a tenth of a millisecond."""
 EVIDENCE_VALUE_MIN = 1e-6
 EVIDENCE_VALUE_MAX = 1e9
 """Seconds and tokens beyond these count as these: so a spread has 1745 buckets at most, whatever an upstream says."""
@@ -234,6 +230,12 @@ TURN_CLOSE_S = 5.0
 """After the agent's answer: what other workers have counted of its turn is there by then."""
 TURN_QUIET_S = 30.0
 """The same where only calls of models tell of the turn: an agent runs its tools between them."""
+JUDGE_ALPHA = 0.05
+"""The chance that a lane which sits on each of its limits is failed within a step; all bounds of a plan share it."""
+JUDGE_KEEN_AT_EXCHANGES = 10
+"""The judge is strict below, and keenest at ten to thirty times as many exchanges."""
+JUDGE_VALUES_MIN = 20
+"""With fewer a mean or a baseline says nothing."""
 
 # Records of exchanges, and their export.
 LOOK_AHEAD_BYTES_MAX = 2 * MiB

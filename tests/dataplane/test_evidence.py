@@ -276,8 +276,8 @@ async def confidence(running: Proxy, whole: bytes = request()) -> float | None:
 @pytest.mark.parametrize(
     ("said", "meant"),
     [
-        ("0.75", 0.75), ("-3", -3.0), ("1", 1.0), ("", None), ("high", None), ("nan", None), ("inf", None), ("1e3", None),
-        ("0x1", None), ("1_0", None), (".5", None), ("0.5, 0.6", None), ("٣", None), ("9" * 40, None), ("2000000", None),
+        ("0.75", 0.75), ("-3", -3.0), ("1", 1.0), ("", None), ("high", None), ("nan", None), ("inf", None), ("1e400", None),
+        ("0x1", None), ("1_0", None), (".5", None), ("0.5, 0.6", None), ("٣", None), ("9" * 400, None), ("2000000", None),
     ],
 )  # fmt: skip
 async def test_confidence_in_a_header(said: str, meant: float | None) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from telemetry_cases import AT, meters, over_the_wire
+from telemetry_cases import AT, TRACE_ID, meters, over_the_wire
 
 from tracer_proxy.limits import (
     EVIDENCE_VALUE_MAX,
@@ -16,7 +16,7 @@ from tracer_proxy.limits import (
     TURN_QUIET_S,
     TURNS_OPEN_MAX,
 )
-from tracer_proxy.telemetry.deltas import Delta
+from tracer_proxy.telemetry.deltas import Delta, Meters
 from tracer_proxy.telemetry.evidence import Evidence, Spread, bucket_of, count_in, from_plain, to_plain
 from tracer_proxy.telemetry.gathered import Gathered
 from tracer_proxy.telemetry.totals import Totals
@@ -44,13 +44,18 @@ def test_evidence_survives_the_way(spread: Spread, confidence: float) -> None:
     assert from_plain(json.loads(json.dumps(to_plain(sent)))) == sent
 
 
+def served(source: Meters, exchanges: int) -> None:
+    for _ in range(exchanges):
+        source.lane("planner", "canary").evidence.note((200, 0.1, None, None, TRACE_ID))
+
+
 def shown(delta: Delta) -> list[tuple[str, str, int]]:
     return [(route, lane, evidence.exchanges) for route, lane, evidence in Gathered().add(delta, 0.0)]
 
 
 def test_only_lanes_that_have_something_new_are_told_of() -> None:
     source = meters()
-    source.lane("planner", "canary").evidence.exchanges += 2
+    served(source, 2)
     delta = over_the_wire(source.take(AT))
     assert shown(delta) == [("planner", "canary", 2)]
     source.confirm(delta["run"], delta["number"])
@@ -60,8 +65,8 @@ def test_only_lanes_that_have_something_new_are_told_of() -> None:
 def test_a_delta_that_comes_again_counts_once() -> None:
     """As control does it: the totals know it, also those of a successor."""
     source, totals, gathered = meters(), Totals(), Gathered()
-    source.lane("planner", "canary").evidence.exchanges += 2
-    source.turns += [AGENT, Leg("t1", 42)]
+    served(source, 2)
+    source.turns += [("t1", 0, "planner", "canary", False), ("t1", 42, "", "", False)]
     seen: list[tuple[str, str, Evidence]] = []
     for now in (0.0, 1.0, 2.0 + TURN_CLOSE_S):
         delta = over_the_wire(source.take(AT))
@@ -78,7 +83,7 @@ def test_a_delta_that_comes_again_counts_once() -> None:
 
 def test_a_lane_that_has_gone_still_tells_what_it_had() -> None:
     source = meters()
-    source.lane("planner", "canary").evidence.exchanges += 1
+    served(source, 1)
     source.load([("planner", "stable")], [], [])
     assert shown(over_the_wire(source.take(AT))) == [("planner", "canary", 1)]
 

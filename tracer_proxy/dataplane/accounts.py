@@ -22,7 +22,7 @@ def settle(exchange: "Exchange", counted: int, status: int, error: ProxyError | 
     count(exchange, counted, now)
     decision = exchange.decision
     if decision is not None and decision.route.judged is not None:
-        evidence.show(exchange, decision, decision.route.judged, error, now)
+        evidence.show(exchange, decision, decision.route.judged, counted, error, now - exchange.began)
     record(exchange, status, error, now)
 
 

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from tracer_proxy.dataplane import tracing
 from tracer_proxy.dataplane.evidence import Shown
 from tracer_proxy.dataplane.witness import Reading, Witness
+from tracer_proxy.errors import VERDICTS, Kind
 from tracer_proxy.genai.answered import Answered, Usage
 from tracer_proxy.genai.answers import AnswerReader
 from tracer_proxy.genai.asked import Asked
@@ -21,6 +22,8 @@ from tracer_proxy.wire.response import ResponseHead
 
 if TYPE_CHECKING:
     from tracer_proxy.dataplane.exchange import Exchange
+
+_BROKEN_STATUS, _ = VERDICTS[Kind.UPSTREAM_BROKEN]
 
 
 class ModelReading(Reading):
@@ -158,7 +161,8 @@ class ModelWitness(Witness):
         shown.first_token_s = begun_at - self._exchange.began if begun_at is not None else None
         if reader is not None and self._exchange.answer_status < 400:
             broke_off = reader.is_stream and not reader.is_whole and not reader.gave_up
-            shown.has_failed |= broke_off or bool(answered is not None and answered.error)
+            if broke_off or (answered is not None and answered.error):
+                shown.status = _BROKEN_STATUS
 
     def _count(self, answered: Answered | None) -> None:
         exchange, asked = self._exchange, self.asked

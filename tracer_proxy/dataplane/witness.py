@@ -116,7 +116,7 @@ class Witness(ABC):
             self._tell(bug)
         if self._is_over:
             if self.shown is not None:
-                self.shown.count()
+                self.shown.note()
             if self._record is not None:
                 self._exchange.worker.records.put(self._record)
             self._request.clear()

@@ -1,14 +1,14 @@
 """A number that an answer holds at a place of its JSON, read beside the traffic (JSON pointers, RFC 6901)."""
 
 from collections.abc import Sequence
-from math import isfinite
+from math import inf
 from typing import Final
 
 import msgspec
 from msgspec import Raw
 
 from tracer_proxy.genai.decoding import BrokenEncoding, ContentDecoder, TooMuch, UnknownEncoding
-from tracer_proxy.genai.loose_json import loosely
+from tracer_proxy.genai.loose_json import NOT_JSON, loosely
 from tracer_proxy.genai.sse import EventSplitter
 from tracer_proxy.limits import CONFIDENCE_BODY_BYTES_MAX
 
@@ -17,7 +17,7 @@ Pointer = Sequence[str]
 
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
 _items = msgspec.json.Decoder(list[Raw]).decode
-_number = msgspec.json.Decoder(float).decode
+_float = msgspec.json.Decoder(float).decode
 _NO_MEMBERS: Final[dict[str, Raw]] = {}
 _NO_ITEMS: Final[list[Raw]] = []
 _INDEX_DIGITS_MAX = 9
@@ -28,6 +28,15 @@ def parse_pointer(written: str) -> Pointer:
     return tuple(name.replace("~1", "/").replace("~0", "~") for name in written.split("/")[1:])
 
 
+def number(json: bytes | Raw) -> float | None:
+    """A finite number as JSON writes it: no other way to write one says the same to everybody. ``None`` for anything else."""
+    try:
+        found = _float(json)
+    except NOT_JSON:
+        return None
+    return found if -inf < found < inf else None
+
+
 def number_at(pointer: Pointer, json: bytes) -> float | None:
     """``None`` where nothing is, or no finite number. What lies beside the way is skipped, not built."""
     held: Raw | bytes | None = json
@@ -35,8 +44,7 @@ def number_at(pointer: Pointer, json: bytes) -> float | None:
         if held is None:
             return None
         held = _inside(held, name)
-    found = None if held is None else loosely(_number, held, None)
-    return found if found is not None and isfinite(found) else None
+    return None if held is None else number(held)
 
 
 def _inside(held: Raw | bytes, name: str) -> Raw | None:

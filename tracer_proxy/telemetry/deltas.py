@@ -14,7 +14,7 @@ from tracer_proxy.telemetry.collected import Changes, Collected, Exemplar, Label
 from tracer_proxy.telemetry.gen_ai_meter import GenAiMeter
 from tracer_proxy.telemetry.http_meters import HttpClientMeter, HttpServerMeter
 from tracer_proxy.telemetry.meters import EndpointMeter, LaneMeter, WorkerMeter
-from tracer_proxy.telemetry.turns import Leg
+from tracer_proxy.telemetry.turns import PlainLeg
 
 NO_COLOR = 0
 OTHER_COLOR = 1
@@ -42,7 +42,7 @@ class Delta(TypedDict):
     """``None`` for one that has gone."""
     evidence: list[tuple[str, str, Any]]
     """Route, lane and what it has to show (``evidence.to_plain``), of judged lanes that had exchanges."""
-    turns: list[Leg]
+    turns: list[PlainLeg]
     """Where a rollout judges by the tokens of turns."""
 
 
@@ -57,7 +57,7 @@ class Meters:
         self.gen_ai = GenAiMeter()
         self.unrouted = LaneMeter("", "")
         self.unrouted_http = HttpServerMeter("")
-        self.turns: deque[Leg] = deque(maxlen=TURN_LEGS_MAX)
+        self.turns: deque[PlainLeg] = deque(maxlen=TURN_LEGS_MAX)
         self._run = run
         self._number = 0
         self._under_way: Delta | None = None

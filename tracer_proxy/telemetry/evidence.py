@@ -69,7 +69,9 @@ class Evidence(Struct, array_like=True):
 def count_in(spread: Spread, value: float) -> None:
     """Of nothing there is nothing to count."""
     if value > 0:
-        bucket = bucket_of(min(max(value, EVIDENCE_VALUE_MIN), EVIDENCE_VALUE_MAX))
+        if not EVIDENCE_VALUE_MIN <= value <= EVIDENCE_VALUE_MAX:
+            value = min(max(value, EVIDENCE_VALUE_MIN), EVIDENCE_VALUE_MAX)
+        bucket = bucket_of(value)
         spread[bucket] = spread.get(bucket, 0) + 1
 
 

@@ -13,7 +13,7 @@ from tracer_proxy.limits import LANE_ANSWERS_MAX
 from tracer_proxy.telemetry import catalogue
 from tracer_proxy.telemetry.catalogue import BUCKETS_S, Abandoned, Join, JoinMiss, Metric, Shed
 from tracer_proxy.telemetry.collected import Collected, Histogram
-from tracer_proxy.telemetry.evidence import Evidence
+from tracer_proxy.telemetry.evidence_meter import EvidenceMeter
 
 OTHER_STATUS = 0
 _STATUS_BITS = 10
@@ -63,8 +63,8 @@ class LaneMeter:
 
     def __init__(self, route: str, lane: str) -> None:
         self.labels = (route, lane)
-        self.evidence = Evidence()
-        """Counted up where a rollout judges the lane."""
+        self.evidence = EvidenceMeter()
+        """For exchanges of a lane that a rollout judges."""
         self.fallbacks = 0
         """To be counted up where the baseline stands in for a lane that is not there."""
         self._answers: dict[int, int] = {}
@@ -121,9 +121,9 @@ class LaneMeter:
             self._request_bytes = self._response_bytes = 0
         into.add(catalogue.FALLBACKS, self.labels, self.fallbacks)
         self.fallbacks = 0
-        if self.evidence.exchanges:
-            into.show(*self.labels, self.evidence)
-            self.evidence = Evidence()
+        shown = self.evidence.take()
+        if shown is not None:
+            into.show(*self.labels, shown)
 
 
 class Standing(NamedTuple):
