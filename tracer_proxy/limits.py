@@ -395,11 +395,11 @@ ROLLOUT_STEPS_MAX = 50
 ROLLOUT_TICK_S = 1.0
 ROLLOUT_PASSED_S_MAX = 5.0
 """What counts at most of the time between two ticks: a machine that slept has judged nothing meanwhile."""
-ROLLOUT_LOOK_S_MIN = 1.0
 ROLLOUT_LOOKS_PER_HOLD = 30
-"""How often a lane is judged while a step is held."""
-ROLLOUT_LOOK_GROWTH = 1.05
-"""So much more evidence it takes for another look at a step that is held longer than planned."""
+"""How often a lane is judged while a step is held, as far as these two allow it."""
+ROLLOUT_LOOK_S_MIN = 1.0
+ROLLOUT_LOOK_S_MAX = 5.0
+"""A lane that fails is found out this soon, however long its steps are."""
 ROLLOUT_SETTLE_S_MAX = 2.0
 """How long after a change of weights nothing counts; workers tell each second what they have served."""
 ROLLOUT_SETTLE_RATIO = 0.1

@@ -252,6 +252,14 @@ def test_confidence_that_is_always_at_the_bound_is_healthy() -> None:
     assert verdict_of(CONFIDENCE, same, recent=same).outcome is not Outcome.FAILING
 
 
+def test_a_scale_of_confidence_may_have_its_bound_at_nothing() -> None:
+    rules = Rules(confidence=ConfidenceLimit(mean=0.0, hold_s=300))
+    at_bound = lane(confidences=100)
+    assert verdict_of(rules, at_bound, recent=at_bound).outcome is Outcome.HEALTHY
+    below = lane(confidences=100, confidence_sum=-100.0, confidence_squares=100.0)
+    assert verdict_of(rules, below, recent=below).outcome is Outcome.FAILING
+
+
 def test_a_verdict_is_json_and_back() -> None:
     verdict = judge(EVERYTHING, lane(500, 400, failed=["f1"]), lane(500, 5), look=41, recent=None)
     text = msgspec.json.encode(verdict)

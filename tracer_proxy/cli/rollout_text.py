@@ -35,7 +35,7 @@ def lines(rollout: Mapping[str, Any], *, with_history: bool) -> Iterator[Text]:
         yield _row("", "set by hand, in place of the rollout's")
     yield _row("since", _time(rollout["since"]))
     if status == "running":
-        yield _row("next step", _next(rollout))
+        yield _row("next", _next(rollout))
     if status != "waiting":
         yield _row("evidence", "; ".join(_evidence(rollout)))
     if rollout["verdict"]:
@@ -68,7 +68,7 @@ def _next(rollout: Mapping[str, Any]) -> str:
     if rollout["guard"]:
         return "none, it is guarded for ever"
     if rollout["held"]:
-        return f"held: {printable(rollout['held'])}"
+        return "held, for there is too little to go by yet; see the verdict"
     held, hold = rollout["held_s"], rollout["hold_s"]
     if held >= hold:
         return "with the next look"

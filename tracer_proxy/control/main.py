@@ -200,17 +200,17 @@ class Control:
             try:
                 text = text_of(self._birth.path)
                 new = self.in_force.succeeded_by(text, self._read(text))
+                self.rollouts.configure(new.loaded.config)
+                new = replace(new, rollouts=self.rollouts.traffic())
             except ConfigError as error:
                 self._files_of_refused = self._named_by(text)
                 return self._refused(tuple(map(str, error.problems)))
             self._files_of_refused = set()
             changed = new.version != self.in_force.version
             if changed:
-                self.rollouts.configure(new.loaded.config)
-                await self._put_into_force(replace(new, rollouts=self.rollouts.traffic()))
+                await self._put_into_force(new)
                 self.totals.count(catalogue.RELOADS, "ok")
-            else:
-                self.in_force = new
+            self.in_force = new
             before = self.state.reload
             if changed or before.error:
                 # The file is as it should be again, too, when it holds what is in force.
@@ -218,10 +218,10 @@ class Control:
                 self._keep()
             if changed:
                 # Said when a successor would know it, too.
-                self.events.write("reloaded", config=self.in_force.version)
+                self.events.write("reloaded", config=new.version)
                 self.rollouts.tell()
         await self.rollouts.write(now=changed)
-        return Outcome(changed=changed, version=self.in_force.version)
+        return Outcome(changed=changed, version=new.version)
 
     def _named_by(self, text: str) -> set[Path]:
         """Files whose change may make a refused config right."""

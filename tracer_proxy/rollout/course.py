@@ -12,7 +12,7 @@ from msgspec import Struct, field
 
 from tracer_proxy.limits import (
     ROLLOUT_HISTORY_MAX,
-    ROLLOUT_LOOK_GROWTH,
+    ROLLOUT_LOOK_S_MAX,
     ROLLOUT_LOOK_S_MIN,
     ROLLOUT_LOOKS_PER_HOLD,
     ROLLOUT_SETTLE_RATIO,
@@ -107,8 +107,8 @@ class Course(Struct):
     looks: int = 0
     look_at_s: float = 0.0
     """When to look next, in seconds of the step."""
-    seen: tuple[int, int] = (0, 0)
-    """Exchanges of the lane and of the baseline at the last look."""
+    seen: tuple[int, int, int] = (0, 0, 0)
+    """At the last look: exchanges of the lane and of the baseline, and turns of the lane, which end after their exchanges."""
     verdict: Verdict | None = None
     held: bool = False
     """The time is over, and there is too little to go by."""
@@ -158,33 +158,25 @@ def advance(course: Course, plan: Plan, passed_s: float, at: str, judge: Judge) 
 
 
 def _look(course: Course, plan: Plan, judge: Judge) -> Verdict:
-    """What has been looked at already does not count as another look."""
-    course.look_at_s = course.held_s + max(ROLLOUT_LOOK_S_MIN, plan.hold_s / ROLLOUT_LOOKS_PER_HOLD)
+    """The judge allows for any number of looks; one at what was looked at already would only cost time."""
+    pause_s = min(max(ROLLOUT_LOOK_S_MIN, plan.hold_s / ROLLOUT_LOOKS_PER_HOLD), ROLLOUT_LOOK_S_MAX)
+    course.look_at_s = course.held_s + pause_s
     if course.held_s < plan.hold_s:
         course.look_at_s = min(course.look_at_s, plan.hold_s)
-    is_new = course.verdict is None or _has_grown(course, plan)
+    seen = (course.lane.exchanges, course.baseline.exchanges, sum(course.lane.tokens.values()))
     confidence = plan.rules.confidence
-    if course.verdict is not None and not is_new and confidence is None:
+    if course.verdict is not None and seen == course.seen and confidence is None:
         return course.verdict
     recent = course.recent.of_last(confidence.hold_s) if confidence is not None else None
     alone = course.percent >= 100 or plan.lane == plan.baseline
-    verdict = judge(plan.rules, course.lane, course.baseline, look=course.looks, recent=recent, alone=alone)
-    course.verdict = verdict
-    if is_new:
-        course.looks += 1
-        course.seen = (course.lane.exchanges, course.baseline.exchanges)
-    return verdict
-
-
-def _has_grown(course: Course, plan: Plan) -> bool:
-    """A lane that is held for days is looked at when there is more to see, so that the number of looks stays small."""
-    least = 1.0 if course.held_s <= plan.hold_s else ROLLOUT_LOOK_GROWTH
-    pairs = zip((course.lane.exchanges, course.baseline.exchanges), course.seen, strict=True)
-    return any(now > before and now >= before * least for now, before in pairs)
+    course.verdict = judge(plan.rules, course.lane, course.baseline, look=course.looks, recent=recent, alone=alone)
+    course.seen = seen
+    course.looks += 1
+    return course.verdict
 
 
 def _pass(course: Course, plan: Plan, at: str, verdict: Verdict) -> list[Change]:
-    before, said, window_s = course.status, Said(BY_JUDGE, at, verdict.message), course.held_s
+    before, said, window_s = course.status, Said(BY_JUDGE, at), course.held_s
     if plan.lane == plan.baseline:
         # It is guarded for ever: only what is looked at begins anew.
         _open_window(course)
@@ -217,7 +209,7 @@ def _begin_step(course: Course, plan: Plan, step: int, at: str) -> None:
 def _open_window(course: Course) -> None:
     course.lane, course.baseline = Evidence(), Evidence()
     course.held_s = course.look_at_s = 0.0
-    course.looks, course.seen = 0, (0, 0)
+    course.looks, course.seen = 0, (0, 0, 0)
     course.verdict, course.held = None, False
 
 

@@ -76,8 +76,11 @@ def means_apart(one: Sample, other: Sample, ratio: float, rounding: float) -> fl
 
 
 def mean_below(sample: Sample, bound: float, rounding: float) -> float:
-    """p if the mean were ``bound``: t-test."""
-    error = sqrt(sample.variance / sample.size + (rounding * bound) ** 2)
+    """p if the mean were ``bound``: t-test. ``rounding`` is above 0, and as above."""
+    doubt = rounding * (abs(sample.mean) + abs(bound))
+    if not doubt:
+        return 0.5
+    error = sqrt(sample.variance / sample.size + doubt**2)
     return _t_tail((bound - sample.mean) / error, sample.size - 1)
 
 

@@ -24,7 +24,7 @@ class Finding(Struct, frozen=True):
     """Of the baseline in the same window; ``None`` where it is not compared."""
     limit: float
     test: str
-    """Which statistical test, such as ``two-proportion score test``; empty for a plain bound."""
+    """Which statistical test, such as ``likelihood ratio test``; empty for a plain bound."""
     p_value: float | None
     alpha: float | None
     """What ``p_value`` has to be below to fail the lane, at this look."""
