@@ -8,6 +8,8 @@ from tracer_proxy.telemetry.turns import Leg, Turns
 
 
 class Gathered:
+    """Turns under way go with control: what is left of such a turn afterwards counts as one that cost less."""
+
     def __init__(self) -> None:
         self._turns = Turns()
 
