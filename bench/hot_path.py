@@ -2,7 +2,8 @@
 
 Drives the data plane's protocols in one tight loop, with transports that do nothing, so that what remains is our own code with
 warm caches. Times are the best of many short batches, for other processes only ever add to them. ``--instructions`` counts
-instead (callgrind), which no other process can disturb. ``--functions`` says where the time goes.
+instead (callgrind), which no other process can disturb. ``--functions`` says where the time goes. ``--judged`` has a rollout
+judge the route by all there is but a body, which is read beside the traffic.
 """
 
 import argparse
@@ -35,6 +36,18 @@ ANSWER = (
     b"HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nDate: Tue, 25 Nov 2026 10:00:00 GMT\r\nContent-Type: application/json\r\n"
     b"Content-Length: %d\r\nConnection: keep-alive\r\n\r\n" % len(ANSWER_BODY)
 ) + ANSWER_BODY
+SURE = ANSWER.replace(b"\r\n\r\n", b"\r\nX-Confidence: 0.87\r\n\r\n", 1)
+ROLLOUT = """rollouts:
+  planner-v2:
+    route: planner
+    lane: canary
+    judge:
+      max_error_rate: {worse_than_baseline: 0.01}
+      max_latency: {worse_than_baseline: 1.3}
+      max_first_token: {worse_than_baseline: 1.3}
+      min_confidence: {mean: 0.65, header: x-confidence}
+      max_tokens_per_turn: {worse_than_baseline: 1.5}
+"""
 REQUESTS = 1024
 BATCH = 256
 SCENARIOS = {
@@ -69,8 +82,9 @@ class SilentTransport(deque[bytes]):
 class Bench:
     """A worker with one connection of a client and one to the endpoint of each lane."""
 
-    def __init__(self, routes: int) -> None:
-        config = load_text(_config(routes), "hot_path.yaml", {})
+    def __init__(self, routes: int, judged: bool) -> None:
+        config = load_text(_config(routes) + (ROLLOUT if judged else ""), "hot_path.yaml", {})
+        self._answer = SURE if judged else ANSWER
         self.worker = Worker(compile_table(config, DEFAULT_MOCK_LLM), compile_settings(config.proxy))
         self.downstream = Downstream(self.worker)
         self.downstream.connection_made(cast(asyncio.Transport, SilentTransport()))
@@ -84,17 +98,17 @@ class Bench:
         exchange = self.downstream.exchange
         assert exchange is not None
         assert exchange.upstream is not None
-        exchange.upstream.data_received(ANSWER)
+        exchange.upstream.data_received(self._answer)
 
     def time(self, requests: Sequence[bytes]) -> tuple[int, int]:
         """Nanoseconds for all requests' way to the upstream, and for all answers' way back, the clock's own time included."""
-        now, receive = time.perf_counter_ns, self.downstream.data_received
+        now, receive, answer = time.perf_counter_ns, self.downstream.data_received, self._answer
         to_upstream = to_client = 0
         for request in requests:
             begin = now()
             receive(request)
             middle = now()
-            self.downstream.exchange.upstream.data_received(ANSWER)  # type: ignore[union-attr]
+            self.downstream.exchange.upstream.data_received(answer)  # type: ignore[union-attr]
             to_client += now() - middle
             to_upstream += middle - begin
         return to_upstream, to_client
@@ -148,12 +162,12 @@ def _batches(requests: list[bytes]) -> Iterator[list[bytes]]:
         yield list(islice(source, BATCH))
 
 
-async def _show_times(scenarios: Sequence[str], routes: int, seconds: float) -> None:
+async def _show_times(scenarios: Sequence[str], routes: int, judged: bool, seconds: float) -> None:
     now = time.perf_counter_ns
     clock_ns = min(-(now() - now()) for _ in range(1000))
     print(f"{'ns per exchange':16} {'total':>7} {'request':>8} {'answer':>7}")
     for scenario in scenarios:
-        bench, end = Bench(routes), time.perf_counter() + seconds
+        bench, end = Bench(routes, judged), time.perf_counter() + seconds
         # As a worker does after it has taken its table.
         gc.collect()
         gc.freeze()
@@ -167,23 +181,23 @@ async def _show_times(scenarios: Sequence[str], routes: int, seconds: float) -> 
         print(f"{scenario:16} {best[0]:7.0f} {best[1]:8.0f} {best[2]:7.0f}")
 
 
-async def _serve(scenario: str, routes: int, exchanges: int) -> None:
-    bench = Bench(routes)
+async def _serve(scenario: str, routes: int, judged: bool, exchanges: int) -> None:
+    bench = Bench(routes, judged)
     for request in islice(cycle(scenario_requests(scenario)), exchanges):
         bench.serve(request)
 
 
-def _count_instructions(scenario: str, routes: int, exchanges: int) -> int:
+def _count_instructions(scenario: str, routes: int, judged: bool, exchanges: int) -> int:
     """Of one exchange: what twice as many exchanges cost more, so that start and loading fall out."""
     valgrind = shutil.which("valgrind")
     if valgrind is None:
         raise BenchError("valgrind is not installed; it counts the instructions.")
     counts = []
     # Once without counting: the first run after a change also compiles and writes what changed.
-    asyncio.run(_serve(scenario, routes, 1))
+    asyncio.run(_serve(scenario, routes, judged, 1))
     for number in (exchanges, 2 * exchanges):
         command = [valgrind, "--tool=callgrind", "--callgrind-out-file=/dev/null", sys.executable, "-m", "bench.hot_path"]
-        command += ["--only", scenario, "--routes", str(routes), "--serve", str(number)]
+        command += ["--only", scenario, "--routes", str(routes), "--serve", str(number), *(["--judged"] if judged else [])]
         # A fixed hash seed: the order of sets must not differ between the two runs.
         told = subprocess.run(command, env={"PYTHONHASHSEED": "0"}, capture_output=True, text=True, check=False)
         found = re.search(r"Collected : (\d+)", told.stderr)
@@ -198,6 +212,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m bench.hot_path", description=f"What an exchange costs in Python. {known}.")
     parser.add_argument("--only", default=",".join(SCENARIOS), help="comma-separated scenarios")
     parser.add_argument("--routes", type=int, default=1, help="routes in the table; the last one matches")
+    parser.add_argument("--judged", action="store_true", help="a rollout judges the route")
     parser.add_argument("--seconds", type=float, default=2.0, help="for each scenario")
     parser.add_argument("--instructions", action="store_true", help="count instructions instead (slow)")
     parser.add_argument("--functions", action="store_true", help="profile by function instead")
@@ -207,21 +222,22 @@ def _arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = _arguments()
+    routes, judged = arguments.routes, arguments.judged
     scenarios: list[str] = arguments.only.split(",")
     unknown = [name for name in scenarios if name not in SCENARIOS]
     if unknown:
         raise SystemExit(f"No such scenario: {unknown[0]}; there are {', '.join(SCENARIOS)}.")
     if arguments.serve:
-        asyncio.run(_serve(scenarios[0], arguments.routes, arguments.serve))
+        asyncio.run(_serve(scenarios[0], routes, judged, arguments.serve))
     elif arguments.instructions:
         for scenario in scenarios:
-            print(f"{scenario:16} {_count_instructions(scenario, arguments.routes, 2 * REQUESTS):9,} instructions per exchange")
+            print(f"{scenario:16} {_count_instructions(scenario, routes, judged, 2 * REQUESTS):9,} instructions per exchange")
     elif arguments.functions:
         with cProfile.Profile() as profile:
-            asyncio.run(_serve(scenarios[0], arguments.routes, 20 * REQUESTS))
+            asyncio.run(_serve(scenarios[0], routes, judged, 20 * REQUESTS))
         pstats.Stats(profile).sort_stats("tottime").print_stats(25)
     else:
-        asyncio.run(_show_times(scenarios, arguments.routes, arguments.seconds))
+        asyncio.run(_show_times(scenarios, routes, judged, arguments.seconds))
 
 
 if __name__ == "__main__":

@@ -46,7 +46,11 @@ async def live_admin(address: str = "127.0.0.1:0", token: str = "") -> AsyncIter
     config = load_text(one_route("http://127.0.0.1:1", top=top), "test.yaml", {})
     made = LiveAdmin()
     control: Any = SimpleNamespace(
-        in_force=SimpleNamespace(config=config), records=SimpleNamespace(live=made.live), events=Events()
+        in_force=SimpleNamespace(config=config),
+        records=SimpleNamespace(live=made.live),
+        events=Events(),
+        rollouts={},
+        apply_rollouts=None,
     )
     listeners = bind(address)
     if not address.startswith("unix:"):

@@ -227,6 +227,29 @@ MIRROR_S = 120.0
 # Rollouts.
 EVIDENCE_TRACES_MAX = 5
 """Traces that are named as samples."""
+EVIDENCE_NOTES_MAX = 128
+"""Exchanges of one lane that are noted down before they are counted: in a tenth of a millisecond."""
+EVIDENCE_VALUE_MIN = 1e-6
+EVIDENCE_VALUE_MAX = 1e9
+"""Seconds and tokens beyond these count as these: so a spread has 1745 buckets at most, whatever an upstream says."""
+CONFIDENCE_MAX = 1e6
+"""A confidence that is larger, either way, counts as none."""
+CONFIDENCE_BODY_BYTES_MAX = 1 * MiB
+"""Of a JSON answer, decoded, in which a confidence is looked for; a larger one has none."""
+TURN_LEGS_MAX = 2000
+"""Ended exchanges that a worker tells of in one delta, so that tokens can be added up by turns; the newest count."""
+TURNS_OPEN_MAX = 10_000
+"""Turns under way in control; with one more the oldest is given up."""
+TURN_CLOSE_S = 5.0
+"""After the agent's answer: what other workers have counted of its turn is there by then."""
+TURN_QUIET_S = 30.0
+"""The same where only calls of models tell of the turn: an agent runs its tools between them."""
+JUDGE_ALPHA = 0.05
+"""The chance that a lane which sits on each of its limits is failed within a step; all bounds of a plan share it."""
+JUDGE_KEEN_AT_EXCHANGES = 10
+"""The judge is strict below, and keenest at ten to thirty times as many exchanges."""
+JUDGE_VALUES_MIN = 20
+"""With fewer a mean or a baseline says nothing."""
 
 # Records of exchanges, and their export.
 LOOK_AHEAD_BYTES_MAX = 2 * MiB
@@ -384,6 +407,38 @@ LANE_DRAIN_S = 3600.0
 SESSIONS_REFRESH_S = 10.0
 """A session that a worker has noted is not noted again for so long."""
 SESSIONS_NOTED_MAX = 8192
+# Rollouts: their course.
+ROLLOUT_HOLD_S = 300.0
+ROLLOUT_MIN_EXCHANGES = 50
+ROLLOUT_STEPS_MAX = 50
+ROLLOUT_TICK_S = 1.0
+ROLLOUT_PASSED_S_MAX = 5.0
+"""What counts at most of the time between two ticks: a machine that slept has judged nothing meanwhile."""
+ROLLOUT_LOOKS_PER_HOLD = 30
+"""How often a lane is judged while a step is held, as far as these two allow it."""
+ROLLOUT_LOOK_S_MIN = 1.0
+ROLLOUT_LOOK_S_MAX = 5.0
+"""A lane that fails is found out this soon, however long its steps are."""
+ROLLOUT_SETTLE_S_MAX = 2.0
+"""How long after a change of weights nothing counts; workers tell each second what they have served."""
+ROLLOUT_SETTLE_RATIO = 0.1
+"""Of the time that a step is held, if that is less."""
+ROLLOUT_SLICES = 30
+"""Of the time that a confidence has to stay low."""
+ROLLOUT_HISTORY_MAX = 50
+ROLLOUT_WRITE_S = 5.0
+"""How often what rollouts have seen is written to the state folder; a change of their state is written at once."""
+ROLLOUT_FILE_BYTES_MAX = 64 * MiB
+ROLLOUT_TEXT_CHARS_MAX = 256
+"""Of a name or a reason that somebody gives."""
+WEBHOOK_QUEUE_MAX = 100
+"""Changes that wait to be told; beyond it the oldest is left out."""
+WEBHOOK_ATTEMPTS_MAX = 6
+WEBHOOK_BACKOFF_S = 0.5
+WEBHOOK_BACKOFF_MAX_S = 30.0
+WEBHOOK_TIMEOUT_S = 10.0
+WEBHOOK_CLOSE_S = 1.5
+"""What is left to those that wait when the proxy ends."""
 
 # Config.
 CONFIG_BYTES_MAX = 1 * MiB
@@ -482,6 +537,7 @@ assert RETRY_BACKOFF_S <= RETRY_BACKOFF_MAX_S
 assert 1 <= RETRY_ATTEMPTS <= RETRY_ATTEMPTS_MAX
 assert SERIES_VANISHED_MAX < SERIES_MAX
 assert EXPORT_BATCH_SPANS < EXPORT_QUEUE_SPANS_MAX
+assert REPORT_INTERVAL_S < TURN_CLOSE_S < TURN_QUIET_S < TRACE_AGE_S_MAX
 assert EXPORT_BATCH_BYTES < EXPORT_QUEUE_BYTES_MAX
 assert EXPORT_BACKOFF_S <= EXPORT_BACKOFF_MAX_S < EXPORT_AGE_S_MAX
 

@@ -10,6 +10,7 @@ from tracer_proxy.config.conditions import TimeWindow, When
 from tracer_proxy.config.load import load_text
 from tracer_proxy.config.part import keys_of
 from tracer_proxy.config.pools import Ejection, Pool, PoolHealth
+from tracer_proxy.config.rollouts import Judge, MaxQuantile, MaxRate, MinConfidence, Notify, Rollout, State
 from tracer_proxy.config.routes import ColorRule, Lane, Match, Route
 from tracer_proxy.config.schema import Admin, Config, Mocks, Proxy
 from tracer_proxy.config.tracing import Always, Log, RouteTracing, Rpc, Tracing
@@ -34,6 +35,13 @@ SECTIONS = (
     Log,
     RouteTracing,
     Rpc,
+    State,
+    Rollout,
+    Judge,
+    MaxRate,
+    MaxQuantile,
+    MinConfidence,
+    Notify,
 )
 VALID = """\
 version: 1
@@ -51,6 +59,11 @@ routes:
 pools:
   p: {endpoints: [http://h]}
   q: {endpoints: ["https://h:1"], headers: {a: b}}
+rollouts:
+  c:
+    {route: r, lane: b, steps: [5, 100], hold: 5m, on_failure: {switch_to: a}, start: manual,
+     judge: {max_latency: {absolute: 2s}, min_confidence: {mean: 0.5, for: 5m, header: x-c}}, notify: {webhook: "http://h"}}
+state: {folder: /s}
 mocks: {llm: {}}
 profiles: {x: {proxy: {<<: *p}}}
 """

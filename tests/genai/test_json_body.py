@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracer_proxy.genai.json_body import JsonBody, parse_pointer
+from tracer_proxy.genai.json_body import JsonBody
+from tracer_proxy.genai.json_pointer import parse_pointer
 from tracer_proxy.limits import SESSION_KEY_BYTES_MAX
 
 NAMES = st.text(max_size=4)

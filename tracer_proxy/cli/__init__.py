@@ -12,6 +12,7 @@ _COMMANDS = {
     "check": "Check a config file and show everything that is wrong with it.",
     "explain": "Say where one request would go, and why.",
     "tail": "Show exchanges as they happen, or one trace as a tree.",
+    "rollout": "Show how rollouts go, and pause, resume, promote, abort or start one.",
     "demo": "Show the whole loop offline: two agents, a canary, a mock LLM.",
     "mock": "Run a stand-in on its own.",
     "schema": "Print the JSON Schema of the config file, for editors.",

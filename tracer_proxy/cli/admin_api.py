@@ -74,6 +74,12 @@ class AdminApi:
             with self._plainly():
                 return json.loads(await answer.read())
 
+    async def post(self, path: str, document: object) -> Any:
+        """As ``get``, for something to be done."""
+        async with self._asked(path, {}, document) as answer:
+            with self._plainly():
+                return json.loads(await answer.read())
+
     @asynccontextmanager
     async def stream(self, path: str, query: Mapping[str, str]) -> AsyncIterator[AsyncIterator[tuple[str, Any]]]:
         """Names and documents of events. Raises ``NoAnswer`` and ``Refused``; ``NoAnswer`` also when it breaks off or ends."""
@@ -81,9 +87,12 @@ class AdminApi:
             yield self._events(answer.content)
 
     @asynccontextmanager
-    async def _asked(self, path: str, query: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _asked(
+        self, path: str, query: Mapping[str, str], document: object | None = None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        method = "GET" if document is None else "POST"
         with self._plainly():
-            answer = await self._client.get(self.address.url + path, params=query)
+            answer = await self._client.request(method, self.address.url + path, params=query, json=document)
         try:
             if answer.status != 200:
                 with self._plainly():

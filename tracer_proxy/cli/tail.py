@@ -14,8 +14,8 @@ import uvloop
 from rich.console import Console
 
 from tracer_proxy.cli import exchange_text, trace_tree
-from tracer_proxy.cli.admin_api import DEFAULT, Address, AdminApi, NoAnswer, Refused, read_address
-from tracer_proxy.cli.config_file import load_or_exit, profile_option
+from tracer_proxy.cli.admin_api import Address, AdminApi, NoAnswer, Refused
+from tracer_proxy.cli.admin_option import admin_of, admin_options, plain_errors
 from tracer_proxy.limits import LIVE_RECORDS_MAX, TAIL_LAST, TAIL_RETRY_S
 
 _INTERRUPTED = 130
@@ -24,10 +24,7 @@ _TRACE = re.compile("[0-9a-f]{4,32}")
 
 
 @click.command(name="tail")
-@click.option("--admin", "url", metavar="URL", help=f"The admin port, also host:port or unix:/path.  [default: {DEFAULT}]")
-@click.option("--config", "path", type=click.Path(path_type=Path), help="Take the admin port and its token from this file.")
-@profile_option
-@click.option("--token", envvar="TRACER_PROXY_ADMIN_TOKEN", help="Of the admin port; better in TRACER_PROXY_ADMIN_TOKEN.")
+@admin_options
 @click.option("--route", help="Only exchanges of this route.")
 @click.option("--errors", is_flag=True, help="Only those that failed, or were answered with 4xx or 5xx.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
@@ -51,44 +48,19 @@ def command(
     """
     if trace is not None and (route is not None or errors or last is not None):
         raise click.UsageError("--trace shows a whole trace; leave out --route, --errors and --last.")
-    address, token = _admin(url, path, profile, token)
+    address, token = admin_of(url, path, profile, token)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a sign shows another instead
     wanted = {"route": route or "", "errors": "1" if errors else "0"}
     screen = _Screen(as_json)
     try:
-        if trace is not None:
-            uvloop.run(_show_trace(address, token, _trace_id(trace), screen))
-        else:
-            uvloop.run(_follow(address, token, wanted, TAIL_LAST if last is None else last, screen))
+        with plain_errors(address):
+            if trace is not None:
+                uvloop.run(_show_trace(address, token, _trace_id(trace), screen))
+            else:
+                uvloop.run(_follow(address, token, wanted, TAIL_LAST if last is None else last, screen))
     except KeyboardInterrupt:
         raise SystemExit(_INTERRUPTED) from None
-    except Refused as error:
-        raise click.ClickException(str(error)) from None
-    except NoAnswer as error:
-        raise click.ClickException(
-            f"No answer from {address}: {error}. Start the proxy, or name its admin port with --admin or --config."
-        ) from None
-
-
-def _admin(url: str | None, path: Path | None, profile: str | None, token: str | None) -> tuple[Address, str | None]:
-    if path is None:
-        return _address(url or DEFAULT, "--admin"), token
-    if url is not None:
-        raise click.UsageError("Give --admin or --config, not both.")
-    admin = load_or_exit(path, profile).admin
-    if admin is None:
-        raise click.ClickException(f"{path} has no admin port; add admin: {{listen: 127.0.0.1:8081}}.")
-    if admin.listen.endswith(":0"):
-        raise click.ClickException(f"The admin port of {path} is any free one; give --admin with the one it got.")
-    return _address(admin.listen, "--config"), token or admin.token
-
-
-def _address(text: str, option: str) -> Address:
-    try:
-        return read_address(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint=option) from None
 
 
 def _trace_id(text: str) -> str:

@@ -32,6 +32,7 @@ from tracer_proxy.routing.circuit import CircuitLimits
 from tracer_proxy.routing.condition import AGENT_ID
 from tracer_proxy.routing.endpoint import Endpoint
 from tracer_proxy.routing.health import HealthRules, ProbeRules
+from tracer_proxy.routing.judged import Judged
 from tracer_proxy.routing.lane import Lane, Split
 from tracer_proxy.routing.matcher import Matcher
 from tracer_proxy.routing.mirror import Mirror
@@ -112,6 +113,19 @@ def _watched(config: Config) -> Iterator[bytes]:
                 yield b"cookie"
 
 
+def _judged(route: RouteConfig, config: Config) -> Judged | None:
+    """By the one rollout of the route, if it has one."""
+    judge = next((rollout.judge for rollout in config.rollouts.values() if rollout.route == route.name), None)
+    if judge is None:
+        return None
+    confidence = judge.min_confidence
+    return Judged(
+        confidence_header=confidence.header.lower().encode() if confidence and confidence.header else b"",
+        confidence_pointer=confidence.pointer if confidence and confidence.pointer else (),
+        by_turns=judge.max_tokens_per_turn is not None,
+    )
+
+
 def _route(route: RouteConfig, config: Config, pools: dict[str, Pool], failover: dict[str, list[Pool]], mock: Pool) -> Route:
     tracing = config.tracing
     local = route.llm is not None and route.llm.mode == "local"
@@ -142,6 +156,7 @@ def _route(route: RouteConfig, config: Config, pools: dict[str, Pool], failover:
         retries=_retries(route.retries),
         session_cookie=_cookie(route.session_cookie) if route.session_cookie else None,
         mirror=_mirror(route.name, route.mirror, lanes) if route.mirror else None,
+        judged=_judged(route, config),
     )
 
 

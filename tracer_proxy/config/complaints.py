@@ -87,8 +87,8 @@ def _shown(value: Any, location: Location, *, is_key: bool) -> str:
 
 
 def _is_secret(location: Location) -> bool:
-    """Whether it is a token, or the value of a pool's header, a cookie, or a header or parameter with a telling name."""
-    if location[-1:] == ("token",):
+    """Whether it is a token, a webhook, a pool's header, a cookie, or a header or parameter with a telling name."""
+    if location[-1:] in (("token",), ("webhook",)):
         return True
     for kind, name in pairwise(location):
         if kind in ("headers", "cookie") or (kind in ("header", "query") and _SECRET.search(str(name))):

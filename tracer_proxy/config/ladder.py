@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from tracer_proxy.config.matchers import Sticky
 from tracer_proxy.config.routes import Route
-from tracer_proxy.genai.json_body import parse_pointer
+from tracer_proxy.genai.json_pointer import parse_pointer
 from tracer_proxy.routing import session
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tracer_proxy.config import certificates, parse, profiles, references, salvage
+from tracer_proxy.config import certificates, parse, profiles, references, rollout_references, salvage
 from tracer_proxy.config.document import Document
 from tracer_proxy.config.nodes import Location
 from tracer_proxy.config.schema import Config
@@ -71,7 +71,8 @@ def _reference_problems(config: Config, document: Document, unusable: set[Locati
     """What does not fit together, save where it only follows from a problem with a single key."""
     spoiled = {place[:length] for place in unusable for length in range(len(place) + 1)}
     found = []
-    for complaint in [*references.complaints(config), *(certificates.complaints(config) if files else ())]:
+    complaints = [*references.complaints(config), *rollout_references.complaints(config)]
+    for complaint in [*complaints, *(certificates.complaints(config) if files else ())]:
         follows = any(salvage.is_unusable(place, unusable) for place in (complaint.location, *complaint.rests_on))
         if not follows and complaint.location not in spoiled:
             found.append(document.problem(complaint.location, complaint.message))

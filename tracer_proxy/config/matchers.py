@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from tracer_proxy.config.choices import alternatives, hint
 from tracer_proxy.config.values import VARIABLE_SCHEMA, Form, read_flag, text, wrong, wrong_key
-from tracer_proxy.genai.json_body import Pointer, parse_pointer
+from tracer_proxy.genai.json_pointer import Pointer, parse_pointer
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 """RFC 9110 5.6.2; also what RFC 6265 and W3C Baggage take as a cookie's name and as a key."""

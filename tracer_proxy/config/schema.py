@@ -1,6 +1,7 @@
 """What a config file may hold. The one source for ``check``, ``schema`` and the reference in ``docs/configuration.md``.
 
-Each class is a section, each field a key of the same name; those of routing are in ``routes.py``. Here is what can be said of
+Each class is a section, each field a key of the same name; those of routing are in ``routes.py``, those of
+rollouts in ``rollouts.py``. Here is what can be said of
 one key alone; what holds between keys is in ``references.py``. Durations are seconds, sizes are bytes, lists are tuples.
 """
 
@@ -12,6 +13,7 @@ from pydantic import Field
 from tracer_proxy.config.addresses import Listen, Network
 from tracer_proxy.config.part import Part
 from tracer_proxy.config.pools import Pool
+from tracer_proxy.config.rollouts import Rollout, State
 from tracer_proxy.config.routes import ColorRule, Route
 from tracer_proxy.config.tls import ProxyTls
 from tracer_proxy.config.tracing import Log, Tracing
@@ -141,6 +143,8 @@ class Config(Part):
     coloring: tuple[ColorRule, ...] = Field((), description="Rules that colour traces; the first that holds wins.")
     routes: tuple[Route, ...] = Field(min_length=1, description="What goes where; the first that matches wins.")
     pools: Mapping[str, Pool] = Field(min_length=1, description="Endpoints by the name that lanes use.")
+    rollouts: Mapping[str, Rollout] = Field({}, description="Lanes that take over step by step, by the rollout's name.")
+    state: State | None = Field(None, description="What is to survive a restart; left out, rollouts begin anew with one.")
     mocks: Mocks = Field(default_factory=Mocks, description="Stand-ins that run beside the proxy.")
     # Taken off by profiles.py before the rest is checked, so that it is always empty in a Config that was loaded.
     profiles: Mapping[str, Mapping[str, Any]] = Field(

@@ -6,11 +6,20 @@ from typing import Any
 from tracer_proxy.config.addresses import Endpoint
 from tracer_proxy.config.matchers import Matcher, Sticky
 from tracer_proxy.config.part import Part
+from tracer_proxy.config.rollouts import Failure
 from tracer_proxy.config.schema import Config
 from tracer_proxy.config.values import StatusRange
 
 MASK = "***"
-_SECRET = frozenset((("admin", "token"), ("pools", "*", "headers", "*"), ("tracing", "headers", "*")))
+_SECRET = frozenset(
+    (
+        ("admin", "token"),
+        ("pools", "*", "headers", "*"),
+        ("tracing", "headers", "*"),
+        ("rollouts", "*", "notify", "webhook"),
+        ("rollouts", "*", "notify", "headers", "*"),
+    )
+)
 """Where secrets stand; ``*`` is any key."""
 
 
@@ -23,13 +32,16 @@ def _shown(value: object, place: tuple[str, ...]) -> Any:
     if value is not None and any(_is_at(secret, place) for secret in _SECRET):
         return MASK
     if isinstance(value, Part):
-        return {name: _shown(part, (*place, name)) for name, part in value}
+        names = type(value).model_fields
+        return {names[name].alias or name: _shown(part, (*place, name)) for name, part in value}
     if isinstance(value, Mapping):
         return {str(name): _shown(part, (*place, str(name))) for name, part in value.items()}
     if isinstance(value, tuple):
         return [_shown(part, place) for part in value]
     if isinstance(value, Matcher):
         return value.value if value.kind == "exact" else {value.kind: value.value}
+    if isinstance(value, Failure):
+        return {"switch_to": value.switch_to} if value.switch_to else str(value)
     if isinstance(value, Endpoint) and value.weight != 1:
         return {"url": str(value), "weight": value.weight}
     return str(value) if isinstance(value, Endpoint | Sticky | StatusRange) else value

@@ -12,12 +12,14 @@ from tracer_proxy.control.watch import fingerprint
 from tracer_proxy.control.weights import Weights, with_weights
 from tracer_proxy.dataplane.load import Load
 from tracer_proxy.errors import ConfigError, Problem
+from tracer_proxy.rollout.traffic import Traffic
 from tracer_proxy.routing.table import Table
 
 
 @dataclass(frozen=True)
 class InForce:
-    """``text`` is the file as it was read; ``overrides`` are the weights set over the admin API, by route."""
+    """``text`` is the file as it was read; ``overrides`` are the weights set over the admin API, by route,
+    and ``rollouts`` what rollouts make of it."""
 
     text: str
     loaded: Loaded
@@ -25,11 +27,12 @@ class InForce:
     files: tuple[str, ...]
     """Fingerprints of the certificates and the like that were read with it; what they hold by now may be something else."""
     overrides: Mapping[str, Weights] = field(default_factory=dict)
+    rollouts: Mapping[str, Traffic] = field(default_factory=dict)
 
     @property
     def config(self) -> Config:
-        """With the weights that were set."""
-        return with_weights(self.loaded.config, self.overrides)
+        """With the weights that hold now."""
+        return with_weights(self.loaded.config, self.overrides, self.rollouts)
 
     @property
     def version(self) -> str:
@@ -59,6 +62,10 @@ class InForce:
         before = {route.name: route.lanes for route in self.loaded.config.routes}
         after = {route.name: route.lanes for route in loaded.config.routes}
         kept = {name: weights for name, weights in self.overrides.items() if after.get(name) == before[name]}
+        rolled = {rollout.route for rollout in loaded.config.rollouts.values()}
+        for rollout in self.loaded.config.rollouts.values():
+            if rollout.route not in rolled:
+                kept.pop(rollout.route, None)
         return replace(self, text=text, loaded=loaded, files=fingerprints(loaded.config), overrides=kept)
 
 

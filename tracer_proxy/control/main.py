@@ -30,6 +30,7 @@ from tracer_proxy.control.config_in_force import InForce, fingerprints
 from tracer_proxy.control.events import Events
 from tracer_proxy.control.readiness import Readiness
 from tracer_proxy.control.recorded import Recorded
+from tracer_proxy.control.rollouts import Rollouts
 from tracer_proxy.control.state import LastReload, State
 from tracer_proxy.control.supervisor import Birth
 from tracer_proxy.control.watch import changes, fingerprint
@@ -37,9 +38,10 @@ from tracer_proxy.control.weights import Weights
 from tracer_proxy.control.workers import Workers
 from tracer_proxy.dataplane.tasks import begin, spawn
 from tracer_proxy.errors import ConfigError
-from tracer_proxy.limits import ASK_S, CONTROL_ALIVE_S, EXPORT_CLOSE_S, KEEP_PAUSE_RATIO
+from tracer_proxy.limits import ASK_S, CONTROL_ALIVE_S, EXPORT_CLOSE_S, KEEP_PAUSE_RATIO, ROLLOUT_TICK_S
 from tracer_proxy.telemetry import catalogue
 from tracer_proxy.telemetry.deltas import Delta
+from tracer_proxy.telemetry.gathered import Gathered
 from tracer_proxy.telemetry.record import Record
 from tracer_proxy.telemetry.totals import Dump, Totals
 
@@ -71,6 +73,8 @@ class Control:
         self.totals = _totals(self.state)
         self.workers = Workers(birth.token, self.events, self)
         self.records = Recorded(self.events, self.workers)
+        self.rollouts = Rollouts(self.events, self.totals, monotonic=time.monotonic)
+        self._gathered = Gathered()
         self.draining = False
         self.processes: list[dict[str, Any]] = []
         self.addresses: dict[str, list[str]] = birth.opened.addresses if birth.opened else {}
@@ -92,7 +96,8 @@ class Control:
         # What is in force has been checked; a file that is missing by now must not keep control from coming back.
         loaded = self._read(text, files=not self._birth.state)
         files = tuple(self.state.files) if self._birth.state else fingerprints(loaded.config)
-        self.in_force = InForce(text, loaded, "", files, self.state.overrides)
+        self.rollouts.begin(loaded.config, self.state.rollouts)
+        self.in_force = InForce(text, loaded, "", files, self.state.overrides, self.rollouts.traffic())
         admin = self._birth.opened.sockets.get("admin", []) if self._birth.opened else await self._open_sockets()
         if admin is None:
             return 1
@@ -101,7 +106,8 @@ class Control:
         await self._stop.wait()
         if self._draining_told is not None:
             await self._draining_told
-        await self.records.close(EXPORT_CLOSE_S)
+        await self.rollouts.write(now=True)
+        await asyncio.gather(self.records.close(EXPORT_CLOSE_S), self.rollouts.webhooks.close())
         self.events.write("stopped", exchanges=self.totals.sum(catalogue.EXCHANGES))
         return 0
 
@@ -149,6 +155,7 @@ class Control:
         self._admin = Admin(self)
         await self._admin.start(admin)
         spawn(self._watch(), "watch the config")
+        spawn(self._roll(), "turn the rollouts")
         self._say_alive()
         if await self.workers.loaded(self.in_force.config.proxy.workers):
             self._say_ready()
@@ -193,6 +200,8 @@ class Control:
             try:
                 text = text_of(self._birth.path)
                 new = self.in_force.succeeded_by(text, self._read(text))
+                self.rollouts.configure(new.loaded.config)
+                new = replace(new, rollouts=self.rollouts.traffic())
             except ConfigError as error:
                 self._files_of_refused = self._named_by(text)
                 return self._refused(tuple(map(str, error.problems)))
@@ -210,7 +219,9 @@ class Control:
             if changed:
                 # Said when a successor would know it, too.
                 self.events.write("reloaded", config=new.version)
-            return Outcome(changed=changed, version=new.version)
+                self.rollouts.tell()
+        await self.rollouts.write(now=changed)
+        return Outcome(changed=changed, version=new.version)
 
     def _named_by(self, text: str) -> set[Path]:
         """Files whose change may make a refused config right."""
@@ -230,9 +241,38 @@ class Control:
 
     async def set_weights(self, route: str, weights: Weights) -> None:
         async with self._reloading:
-            await self._put_into_force(self.in_force.with_override(route, weights))
+            if self.rollouts.set_by_hand(route, weights):
+                await self._put_into_force(replace(self.in_force, rollouts=self.rollouts.traffic()))
+            else:
+                await self._put_into_force(self.in_force.with_override(route, weights))
             self._keep()
             self.events.write("weights_set", route=route, weights=weights, config=self.in_force.version)
+            self.rollouts.tell()
+        await self.rollouts.write(now=True)
+
+    # Rollouts.
+
+    async def _roll(self) -> None:
+        while True:
+            try:
+                self.rollouts.tick()
+                await self.apply_rollouts()
+            except Exception as bug:
+                # A bug in judging one must not end the turning of all.
+                self.events.write_bug({"message": "the rollouts were not turned", "exception": bug})
+            await asyncio.sleep(ROLLOUT_TICK_S)
+
+    async def apply_rollouts(self) -> None:
+        """Puts into force what has changed about them, and tells of it."""
+        has_news = self.rollouts.has_news
+        if has_news:
+            async with self._reloading:
+                wanted = self.rollouts.traffic()
+                if wanted != self.in_force.rollouts:
+                    await self._put_into_force(replace(self.in_force, rollouts=wanted))
+                self._keep()
+                self.rollouts.tell()
+        await self.rollouts.write(now=has_news)
 
     async def _put_into_force(self, new: InForce) -> None:
         # Sent first: if it could not be made into a table, what is in force would still be.
@@ -272,6 +312,7 @@ class Control:
         begun = time.monotonic()
         self.state.text, self.state.files = self.in_force.text, list(self.in_force.files)
         self.state.totals = self.totals.dump()
+        self.state.rollouts = self.rollouts.left()
         self.state.overrides = {route: dict(weights) for route, weights in self.in_force.overrides.items()}
         try:
             file = self.state.to_file()
@@ -341,7 +382,8 @@ class Control:
 
     def counted(self, number: int, delta: Delta, confirm: Callable[[], None]) -> None:
         """Kept at once, but where that takes long, as with thousands of routes, not more often than control can bear."""
-        self.totals.add(str(number), delta)
+        if self.totals.add(str(number), delta):
+            self._observe(delta)
         self._unconfirmed.append(confirm)
         if len(self._unconfirmed) == 1:
             wait_s = self._kept_at + KEEP_PAUSE_RATIO * self._keep_s - time.monotonic()
@@ -349,6 +391,11 @@ class Control:
                 asyncio.get_running_loop().call_later(wait_s, self.confirm)
             else:
                 self._keep()
+
+    def _observe(self, delta: Delta) -> None:
+        """What judged lanes have to show, once for each delta as the totals are."""
+        for route, lane, evidence in self._gathered.add(delta, time.monotonic()):
+            self.rollouts.observed(route, lane, evidence)
 
     def confirm(self) -> None:
         if self._unconfirmed:
@@ -368,6 +415,7 @@ class Control:
         """What is shown in metrics and not counted."""
         totals, reload = self.totals, self.state.reload
         self.records.count(totals)
+        self.rollouts.set_gauges()
         totals.set(catalogue.READY, self.readiness().is_ready)
         totals.set(catalogue.BUILD, 1, __version__, platform.python_version())
         totals.set(catalogue.CONFIG, 1, self.in_force.version)

@@ -24,6 +24,8 @@ class State:
     files: list[str] = field(default_factory=list)
     """Fingerprints of the files that it names, as they were then."""
     overrides: dict[str, dict[str, float]] = field(default_factory=dict)
+    rollouts: str = ""
+    """What they have come to, as JSON."""
     started: float = 0.0
     """When the proxy started, in monotonic seconds."""
     reload: LastReload = field(default_factory=LastReload)

@@ -1,12 +1,14 @@
-"""Weights of lanes that were set over the admin API: checked as those of the file are, and laid over them."""
+"""Weights of lanes in place of the file's: those set over the admin API, checked as the file's are, and those of rollouts."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from tracer_proxy.config.choices import hint
+from tracer_proxy.config.rollouts import baseline_of
 from tracer_proxy.config.routes import Route
 from tracer_proxy.config.schema import Config
 from tracer_proxy.limits import CONFIG_WEIGHT_MAX
+from tracer_proxy.rollout.traffic import Traffic
 
 Weights = Mapping[str, float]
 """By lane."""
@@ -32,14 +34,27 @@ def checked(route: Route, asked: Any) -> Weights:
     return weights
 
 
-def with_weights(config: Config, overrides: Mapping[str, Weights]) -> Config:
-    """The config with these weights in place of the file's."""
-    if not overrides:
+def with_weights(config: Config, overrides: Mapping[str, Weights], rollouts: Mapping[str, Traffic]) -> Config:
+    """The config with these in place of the file's, by route; a rollout counts more than what was set before it began."""
+    laid = {route: Traffic(weights) for route, weights in overrides.items()} | dict(rollouts)
+    if not laid:
         return config
-    routes = [_with_weights(route, overrides[route.name]) if route.name in overrides else route for route in config.routes]
+    routes = [_with(route, laid[route.name]) if route.name in laid else route for route in config.routes]
     return config.model_copy(update={"routes": tuple(routes)})
 
 
-def _with_weights(route: Route, weights: Weights) -> Route:
-    lanes = [lane.model_copy(update={"weight": weights.get(lane.name, lane.weight)}) for lane in route.lanes]
+def _with(route: Route, traffic: Traffic) -> Route:
+    given_up = [color for lane in route.lanes if lane.name in traffic.closed for color in lane.colors]
+    is_baseline_closed = baseline_of(route.lanes) in traffic.closed
+    lanes = []
+    for lane in route.lanes:
+        changes: dict[str, Any] = {"weight": traffic.weights.get(lane.name, lane.weight)}
+        if lane.name in traffic.closed:
+            # Nobody serves its colours now, so the baseline does.
+            changes |= {"colors": (), "color": None, "drain": "none"}
+        if traffic.heir and is_baseline_closed:
+            changes |= {"baseline": lane.name == traffic.heir}
+        if lane.name == traffic.heir:
+            changes |= {"colors": (*lane.colors, *given_up)}
+        lanes.append(lane.model_copy(update=changes))
     return route.model_copy(update={"lanes": tuple(lanes)})

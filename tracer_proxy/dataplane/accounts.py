@@ -3,6 +3,7 @@
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from tracer_proxy.dataplane import evidence
 from tracer_proxy.dataplane.recording import record_of, record_of_refused
 from tracer_proxy.errors import ProxyError
 from tracer_proxy.telemetry.deltas import NO_COLOR
@@ -19,6 +20,9 @@ def settle(exchange: "Exchange", counted: int, status: int, error: ProxyError | 
     which is ``status``.
     """
     count(exchange, counted, now)
+    decision = exchange.decision
+    if decision is not None and decision.route.judged is not None:
+        evidence.show(exchange, decision, decision.route.judged, counted, error, now - exchange.began)
     record(exchange, status, error, now)
 
 

@@ -116,6 +116,11 @@ class Attempts(ABC):
         """How many there were, with the one under way; 1 before the first as well."""
         return 1 if self._retries is None else self._retries.attempts
 
+    @property
+    def answer(self) -> ResponseHead | None:
+        """What the client has been sent the head of."""
+        return self._answer
+
     @abstractmethod
     def _dispatch(self, upstream: "Upstream") -> None:
         """Sends the request."""

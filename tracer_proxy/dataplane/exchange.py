@@ -66,6 +66,7 @@ class Exchange(Attempts):
         "began",
         "color",
         "context",
+        "first_body_s",
         "first_byte_s",
         "head",
         "is_stream",
@@ -113,6 +114,8 @@ class Exchange(Attempts):
         self._interim_count = 0
         self.first_byte_s: float | None = None
         """From the beginning to the head of the answer."""
+        self.first_body_s: float | None = None
+        """Of a stream, to the first bytes of its body: agents send the head long before."""
         self.sent_bytes = 0
         self.is_stream = False
         """The answer is a stream of events, or the connection became a tunnel."""
@@ -454,6 +457,8 @@ class Exchange(Attempts):
         if out:
             self.downstream.transport.write(out)
             self.pieces += 1
+        if self.is_stream and self.first_body_s is None and body.payload:
+            self.first_body_s = monotonic() - self.began
         if self.witness is not None and body.payload:
             self.witness.answer(body.payload)
         if body.reader.done:

@@ -6,18 +6,24 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from tracer_proxy.dataplane import tracing
+from tracer_proxy.dataplane.evidence import Shown
 from tracer_proxy.dataplane.witness import Reading, Witness
+from tracer_proxy.errors import VERDICTS, Kind
 from tracer_proxy.genai.answered import Answered, Usage
 from tracer_proxy.genai.answers import AnswerReader
 from tracer_proxy.genai.asked import Asked
 from tracer_proxy.genai.requests import provider_name, read_request
+from tracer_proxy.limits import TOKENS_COUNTED_MAX
 from tracer_proxy.routing.route import Route
 from tracer_proxy.stitching.turn import Turn
 from tracer_proxy.telemetry.record import Record
+from tracer_proxy.telemetry.turns import Leg
 from tracer_proxy.wire.response import ResponseHead
 
 if TYPE_CHECKING:
     from tracer_proxy.dataplane.exchange import Exchange
+
+_BROKEN_STATUS, _ = VERDICTS[Kind.UPSTREAM_BROKEN]
 
 
 class ModelReading(Reading):
@@ -138,6 +144,10 @@ class ModelWitness(Witness):
         if answered is not None:
             self.usage = answered.usage
         self._count(answered)
+        if answered is not None and self._exchange.table.counts_turns:
+            self._tell_tokens(answered.usage)
+        if self.shown is not None:
+            self._show(self.shown, answered)
         if self._reader is not None and self._reader.gave_up:
             self._abandon(self._reader.gave_up)
         if self._record is not None:
@@ -153,6 +163,22 @@ class ModelWitness(Witness):
             exchange, turn = self._exchange, self._turn()
             record.links, record.tools = exchange.links, list(exchange.tools)
             record.session = record.session or turn.session
+
+    def _tell_tokens(self, usage: Usage) -> None:
+        tokens = (usage.input or 0) + (usage.output or 0)
+        if tokens > 0:
+            exchange = self._exchange
+            exchange.worker.meters.turns.append(Leg(exchange.trace_id.decode(), min(tokens, TOKENS_COUNTED_MAX)))
+
+    def _show(self, shown: Shown, answered: Answered | None) -> None:
+        """An error in a 4xx is the caller's fault, as the status is. What cannot be read is not held against the lane."""
+        reader = self._reader
+        begun_at = answered.first_chunk_at if answered is not None else None
+        shown.first_token_s = begun_at - self._exchange.began if begun_at is not None else None
+        if reader is not None and self._exchange.answer_status < 400:
+            broke_off = reader.is_stream and not reader.is_whole and not reader.gave_up
+            if broke_off or (answered is not None and answered.error):
+                shown.status = _BROKEN_STATUS
 
     def _count(self, answered: Answered | None) -> None:
         exchange, asked = self._exchange, self.asked

@@ -1,4 +1,5 @@
-"""Reads what passes on routes to models and tools, beside the traffic: after the bytes went on, and within bounds.
+"""Reads what passes beside the traffic, after the bytes went on and within bounds: on routes to models and tools, and on any
+other where a rollout wants to know what an answer says.
 
 The loop writes what it was given at the end of each round, and calls back what was asked for soon in the next one. So a look
 that is asked for when bytes are forwarded comes after them, and before the client can send anything in return.
@@ -8,6 +9,8 @@ from abc import ABC, abstractmethod
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from tracer_proxy.dataplane.evidence import Shown
+from tracer_proxy.genai.pointed import PointedReader
 from tracer_proxy.limits import LOOK_AHEAD_BYTES_MAX
 from tracer_proxy.routing.route import Route
 from tracer_proxy.telemetry.catalogue import Abandoned
@@ -39,6 +42,9 @@ class Witness(ABC):
         self._pieces: list[tuple[float, bytes]] = []
         self._is_scheduled = self._is_over = False
         self._record: Record | None = None
+        self.shown: Shown | None = None
+        """What the exchange says of its lane, where a rollout judges that; counted when all has been read."""
+        self._confidence: PointedReader | None = None
 
     # The request.
 
@@ -83,6 +89,10 @@ class Witness(ABC):
 
     def answer_begins(self, head: ResponseHead) -> None:
         self._head = head
+        judged = self._route.judged
+        if judged is not None and judged.confidence_pointer:
+            kind, encoding = head.values.get(b"content-type", b""), head.values.get(b"content-encoding", b"")
+            self._confidence = PointedReader(judged.confidence_pointer, content_type=kind, content_encoding=encoding)
 
     def answer(self, payload: bytes) -> None:
         self._pieces.append((monotonic(), payload))
@@ -105,6 +115,8 @@ class Witness(ABC):
         except Exception as bug:
             self._tell(bug)
         if self._is_over:
+            if self.shown is not None:
+                self.shown.note()
             if self._record is not None:
                 self._exchange.worker.records.put(self._record)
             self._request.clear()
@@ -116,9 +128,17 @@ class Witness(ABC):
     def _read(self) -> None:
         pieces, self._pieces = self._pieces, []
         if self._head is not None:
+            if self._confidence is not None:
+                self._read_confidence(self._confidence, pieces)
             self._read_answer(self._head, pieces)
         if self._is_over:
             self._end()
+
+    def _read_confidence(self, reader: PointedReader, pieces: list[tuple[float, bytes]]) -> None:
+        for _, piece in pieces:
+            reader.feed(piece)
+        if self._is_over and self.shown is not None:
+            self.shown.confidence = reader.finish()
 
     @abstractmethod
     def _read_answer(self, head: ResponseHead, pieces: list[tuple[float, bytes]]) -> None:

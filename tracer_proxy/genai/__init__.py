@@ -7,6 +7,7 @@
                  named in spans by ``rpc_names``; ``rpc_meta`` makes a copy of an MCP request with our trace context in it
     sse          server-sent events, taken from a stream as its bytes come
     json_array   the same for a stream that is one JSON array
+    pointed      a number in an answer, at a JSON pointer
     decoding     content encodings, taken off within bounds
 
 Enters: paths and bodies as bytes, within bounds. Leaves: the records above. Never: I/O, a clock, an exception for bytes that

@@ -28,7 +28,7 @@ def loosely(decode: Callable[[bytes], T], json: bytes, otherwise: U) -> T | U:
         return otherwise
 
 
-def text(value: Raw, chars_max: int) -> str:
+def text(value: Raw | bytes, chars_max: int) -> str:
     """A JSON string; ``""`` for anything else, and for a longer one."""
     found = loosely(_text, value, "")
     return found if len(found) <= chars_max else ""

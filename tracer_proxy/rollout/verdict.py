@@ -13,7 +13,7 @@ class Outcome(StrEnum):
 
 
 class Finding(Struct, frozen=True):
-    """One criterion of the plan."""
+    """One bound of the plan; a criterion may have two."""
 
     criterion: str
     """Its key in the config, such as ``max_error_rate``."""
@@ -24,12 +24,14 @@ class Finding(Struct, frozen=True):
     """Of the baseline in the same window; ``None`` where it is not compared."""
     limit: float
     test: str
-    """Which statistical test, such as ``two-proportion score test``; empty for a plain bound."""
+    """Which statistical test, such as ``likelihood ratio test``; empty for a plain bound."""
     p_value: float | None
     alpha: float | None
     """What ``p_value`` has to be below to fail the lane, at this look."""
     message: str
     """One sentence for people, with the numbers."""
+    bound: str = ""
+    """The bound's key within the criterion, such as ``worse_than_baseline``; empty where the criterion has but one."""
 
 
 class Verdict(Struct, frozen=True):
@@ -40,6 +42,8 @@ class Verdict(Struct, frozen=True):
     baseline_exchanges: int
     traces: list[str]
     """Trace ids of a few exchanges: of those that failed, where there are any."""
+    look: int = 0
+    """How often, from 0, the window had been judged before."""
 
     @property
     def message(self) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from tracer_proxy.context.trust import Trust
-from tracer_proxy.genai.json_body import Pointer
+from tracer_proxy.genai.json_pointer import Pointer
 from tracer_proxy.routing.asking import Asking
 from tracer_proxy.routing.bucket import BUCKETS, bucket, seed
 from tracer_proxy.routing.matcher import Matcher, cookie_value, query_value

@@ -9,6 +9,7 @@ from tracer_proxy.limits import BODY_IDLE_S, CONNECT_S, FIRST_BYTE_S, REQUEST_BO
 from tracer_proxy.routing.asking import Asking
 from tracer_proxy.routing.bucket import seed
 from tracer_proxy.routing.condition import Condition
+from tracer_proxy.routing.judged import Judged
 from tracer_proxy.routing.lane import Split
 from tracer_proxy.routing.matcher import Matcher
 from tracer_proxy.routing.mirror import Mirror
@@ -108,6 +109,8 @@ class Route:
     retries: RetryPolicy = field(default_factory=RetryPolicy)
     mirror: Mirror | None = None
     session_cookie: SessionCookie | None = None
+    judged: Judged | None = None
+    """By a rollout: what its lanes serve counts as evidence."""
     http_route: str = ""
     """``http.route`` of OpenTelemetry: the path as the config has it, without what varies; the name where it has none."""
     http_meter: HttpServerMeter = field(init=False, compare=False, default=_NOBODYS)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from tracer_proxy.context.baggage import member
-from tracer_proxy.genai.json_body import Pointer
+from tracer_proxy.genai.json_pointer import Pointer
 from tracer_proxy.genai.requests.sessions import session_of_claude_code
 from tracer_proxy.routing.asking import Asking
 from tracer_proxy.routing.matcher import cookie_value, query_value

@@ -92,7 +92,11 @@ class Table:
         if self.rules_read_body or any(route.is_read or route.may_read_body for route in self.routes):
             watched |= {b"expect", b"content-type", b"content-encoding", *RPC_HEADERS}
         self.request_fields = FieldReader(Kind.MALFORMED, self.taken, watched, fields_max=fields_max)
-        self.response_fields = FieldReader(Kind.UPSTREAM_BROKEN, (b"x-trace-id-ext",), _ANSWER_FIELDS)
+        judged = [route.judged for route in self.routes if route.judged is not None]
+        self.counts_turns = any(each.by_turns for each in judged)
+        """Some rollout judges by the tokens of turns: calls of models say what they cost, on whatever route they pass."""
+        watched = {*_ANSWER_FIELDS, *(each.confidence_header for each in judged if each.confidence_header)}
+        self.response_fields = FieldReader(Kind.UPSTREAM_BROKEN, (b"x-trace-id-ext",), watched)
         self._exact: dict[bytes, list[tuple[int, Route]]] = {}
         self._prefix: dict[bytes, list[tuple[int, Route]]] = {}
         self._any_path: list[tuple[int, Route]] = []

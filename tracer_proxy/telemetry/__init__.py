@@ -7,6 +7,8 @@
     gen_ai_meter model calls
     deltas       what has changed since control last confirmed: a worker's side
     totals       what all workers together have counted: control's side
+    evidence     what lanes have to show that a rollout judges;
+                 ``turns`` adds tokens up over the calls of a turn, ``gathered`` is control's side of both
     exposition   the totals as Prometheus text
     record       what is known of one exchange when it has ended
     reference    the page ``docs/metrics.md``

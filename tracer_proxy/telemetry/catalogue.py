@@ -398,6 +398,30 @@ SERIES_DROPPED = Metric(
     "tracer_proxy_series_dropped_total", _COUNTER, "Numbers not added up because there are too many series already."
 )
 
+# What control knows of rollouts.
+
+ROLLOUT_STATE = Metric("tracer_proxy_rollout_state", _GAUGE, "1 for the state that it is in.", ("rollout", "state"))
+ROLLOUT_STEP = Metric("tracer_proxy_rollout_step", _GAUGE, "The step that it is at, from 1.", ("rollout",))
+ROLLOUT_WEIGHT = Metric(
+    "tracer_proxy_rollout_weight_ratio",
+    _GAUGE,
+    "Share of the sessions without colour that a lane gets, from 0 to 1.",
+    ("rollout", *_LANE),
+)
+ROLLOUT_VERDICTS = Metric(
+    "tracer_proxy_rollout_verdicts_total", _COUNTER, "Looks at a lane, by outcome.", ("rollout", "outcome")
+)
+ROLLOUT_CHANGES = Metric(
+    "tracer_proxy_rollout_changes_total", _COUNTER, "Changes of a rollout, as the log names them.", ("rollout", "change")
+)
+WEBHOOKS = Metric(
+    "tracer_proxy_webhooks_total",
+    _COUNTER,
+    "Changes of rollouts told to webhooks, by outcome; failed: given up after the last try.",
+    ("outcome",),
+    ("sent", "failed", "dropped"),
+)
+
 GROUPS: tuple[tuple[str, tuple[Metric, ...]], ...] = (
     ("Lanes", (EXCHANGES, DURATION, FIRST_BYTE, REQUEST_BYTES, RESPONSE_BYTES, FALLBACKS)),
     ("Mirroring", (MIRRORED, NOT_MIRRORED, MIRROR_PAIRS, MIRROR_DURATION, MIRROR_BYTES, MIRROR_TOKENS)),
@@ -411,6 +435,7 @@ GROUPS: tuple[tuple[str, tuple[Metric, ...]], ...] = (
             *(JOINS, JOIN_MISSES, RECORDS_DROPPED, ABANDONED, RESOLVER_FAILURES, LAG, RESENT),
         ),
     ),
+    ("Rollouts", (ROLLOUT_STATE, ROLLOUT_STEP, ROLLOUT_WEIGHT, ROLLOUT_VERDICTS, ROLLOUT_CHANGES, WEBHOOKS)),
     (
         "Control",
         (

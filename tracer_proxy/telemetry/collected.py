@@ -2,9 +2,10 @@
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tracer_proxy.telemetry.catalogue import Metric
+from tracer_proxy.telemetry.evidence import Evidence, to_plain
 
 Labels = tuple[str, ...]
 Counts = list[float]
@@ -73,13 +74,14 @@ class Family(dict[_K, Histogram]):
 class Collected:
     """What one round of collecting has found. Numbers that have not changed are left out."""
 
-    __slots__ = ("added", "gauges", "observed")
+    __slots__ = ("added", "evidence", "gauges", "observed")
 
     def __init__(self) -> None:
         self.added: list[tuple[str, Labels, float]] = []
         self.observed: list[tuple[str, Labels, Changes, Exemplar | None]] = []
         self.gauges: list[tuple[str, Labels, float | None]] = []
         """``None``: there is no such gauge any more."""
+        self.evidence: list[tuple[str, str, Any]] = []
 
     def add(self, metric: Metric, labels: Labels, count: float) -> None:
         if count:
@@ -98,3 +100,6 @@ class Collected:
 
     def set(self, metric: Metric, labels: Labels, value: float | None) -> None:
         self.gauges.append((metric.name, labels, value))
+
+    def show(self, route: str, lane: str, evidence: Evidence) -> None:
+        self.evidence.append((route, lane, to_plain(evidence)))

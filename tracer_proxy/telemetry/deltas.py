@@ -5,14 +5,16 @@ counting; so nothing is lost while control is dead, nothing is counted twice, an
 delta. Control knows a delta that it has by its run and its number (``Totals.add``).
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Generic, TypedDict, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar
 
-from tracer_proxy.limits import COLORS_COUNTED_MAX, METERS_RETIRED_MAX
+from tracer_proxy.limits import COLORS_COUNTED_MAX, METERS_RETIRED_MAX, TURN_LEGS_MAX
 from tracer_proxy.telemetry.collected import Changes, Collected, Exemplar, Labels
 from tracer_proxy.telemetry.gen_ai_meter import GenAiMeter
 from tracer_proxy.telemetry.http_meters import HttpClientMeter, HttpServerMeter
 from tracer_proxy.telemetry.meters import EndpointMeter, LaneMeter, WorkerMeter
+from tracer_proxy.telemetry.turns import PlainLeg
 
 NO_COLOR = 0
 OTHER_COLOR = 1
@@ -38,6 +40,10 @@ class Delta(TypedDict):
     observed: list[tuple[str, Labels, Changes, Exemplar | None]]
     gauges: list[tuple[str, Labels, float | None]]
     """``None`` for one that has gone."""
+    evidence: list[tuple[str, str, Any]]
+    """Route, lane and what it has to show (``evidence.to_plain``), of judged lanes that had exchanges."""
+    turns: list[PlainLeg]
+    """Where a rollout judges by the tokens of turns."""
 
 
 class Meters:
@@ -51,6 +57,7 @@ class Meters:
         self.gen_ai = GenAiMeter()
         self.unrouted = LaneMeter("", "")
         self.unrouted_http = HttpServerMeter("")
+        self.turns: deque[PlainLeg] = deque(maxlen=TURN_LEGS_MAX)
         self._run = run
         self._number = 0
         self._under_way: Delta | None = None
@@ -116,7 +123,10 @@ class Meters:
             added=found.added,
             observed=found.observed,
             gauges=found.gauges,
+            evidence=found.evidence,
+            turns=list(self.turns),
         )
+        self.turns.clear()
         self._next_is_whole = False
         return self._under_way
 

@@ -1,15 +1,18 @@
 """What a lane has to show for itself while a rollout judges it: counts that add up, over workers and over time.
 
-Times and tokens are kept in buckets of a logarithmic scale, so that quantiles and rank tests can be had of sums. Left out is
-what says nothing of a lane: what its baseline served in its place, mirrored copies, and what failed by the caller's fault.
+Times and tokens are kept in buckets of a logarithmic scale, so that quantiles and rank tests can be had of sums; its ends are
+fixed, so that it does not grow with what is counted. Left out is what says nothing of a lane: what its baseline served in its
+place, mirrored copies, and what failed by the caller's fault.
 """
 
 from collections.abc import Iterable
 from math import exp, floor, log
+from typing import Any
 
+import msgspec
 from msgspec import Struct, field
 
-from tracer_proxy.limits import EVIDENCE_TRACES_MAX
+from tracer_proxy.limits import EVIDENCE_TRACES_MAX, EVIDENCE_VALUE_MAX, EVIDENCE_VALUE_MIN
 
 _STEP = log(1.02)
 """Between two borders of the scale: a value read back from its bucket is off by 1 % at most."""
@@ -64,9 +67,22 @@ class Evidence(Struct, array_like=True):
 
 
 def count_in(spread: Spread, value: float) -> None:
+    """Of nothing there is nothing to count."""
     if value > 0:
+        if not EVIDENCE_VALUE_MIN <= value <= EVIDENCE_VALUE_MAX:
+            value = min(max(value, EVIDENCE_VALUE_MIN), EVIDENCE_VALUE_MAX)
         bucket = bucket_of(value)
         spread[bucket] = spread.get(bucket, 0) + 1
+
+
+def to_plain(evidence: Evidence) -> Any:
+    """Fits into JSON."""
+    return msgspec.to_builtins(evidence, str_keys=True)
+
+
+def from_plain(plain: Any) -> Evidence:
+    """Also after a way through JSON. Raises ``ValueError`` for what is none."""
+    return msgspec.convert(plain, Evidence, str_keys=True)
 
 
 def _few(mine: list[str], theirs: Iterable[str]) -> list[str]:

@@ -13,6 +13,7 @@ from tracer_proxy.limits import LANE_ANSWERS_MAX
 from tracer_proxy.telemetry import catalogue
 from tracer_proxy.telemetry.catalogue import BUCKETS_S, Abandoned, Join, JoinMiss, Metric, Shed
 from tracer_proxy.telemetry.collected import Collected, Histogram
+from tracer_proxy.telemetry.evidence_meter import EvidenceMeter
 from tracer_proxy.telemetry.mirror_meter import MirrorMeter
 
 OTHER_STATUS = 0
@@ -57,12 +58,15 @@ class LaneMeter:
         "_mirror",
         "_request_bytes",
         "_response_bytes",
+        "evidence",
         "fallbacks",
         "labels",
     )
 
     def __init__(self, route: str, lane: str) -> None:
         self.labels = (route, lane)
+        self.evidence = EvidenceMeter()
+        """For exchanges of a lane that a rollout judges."""
         self.fallbacks = 0
         """To be counted up where the baseline stands in for a lane that is not there."""
         self._mirror: MirrorMeter | None = None
@@ -129,6 +133,9 @@ class LaneMeter:
         self.fallbacks = 0
         if self._mirror is not None:
             self._mirror.collect(into)
+        shown = self.evidence.take()
+        if shown is not None:
+            into.show(*self.labels, shown)
 
 
 class Standing(NamedTuple):

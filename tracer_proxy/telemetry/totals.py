@@ -107,6 +107,10 @@ class Totals:
             self.series[metric.name].clear()
         self._set(metric.name, labels, value)
 
+    def clear(self, gauge: Metric) -> None:
+        """Of a gauge of control's own, whose labels may be others by now."""
+        self.series[gauge.name].clear()
+
     def of(self, counter: Metric) -> list[tuple[Labels, int]]:
         """All series of a counter."""
         return [(labels, round(series.values[0])) for labels, series in self.series[counter.name].items()]

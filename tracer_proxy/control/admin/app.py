@@ -13,6 +13,7 @@ from tracer_proxy.config.shown import shown
 from tracer_proxy.control.admin import views
 from tracer_proxy.control.admin.exchanges import Exchanges
 from tracer_proxy.control.admin.guard import Handler, refused, why_not
+from tracer_proxy.control.admin.rollouts import RolloutsApi
 from tracer_proxy.control.question import Question, WrongQuestion
 from tracer_proxy.control.weights import WrongWeights, checked
 from tracer_proxy.errors import ProxyError
@@ -44,6 +45,10 @@ class Admin:
         app.router.add_post("/api/reload", self._reload)
         app.router.add_post("/api/drain", self._drain)
         app.router.add_put("/api/routes/{route}/weights", self._set_weights)
+        rollouts = RolloutsApi(control.rollouts, control.apply_rollouts)
+        app.router.add_get("/api/rollouts", rollouts.all)
+        app.router.add_get("/api/rollouts/{name}", rollouts.one)
+        app.router.add_post("/api/rollouts/{name}/{action}", rollouts.act)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
 
     async def start(self, listeners: list[socket]) -> None:
@@ -99,7 +104,8 @@ class Admin:
 
     async def _routes(self, request: web.Request) -> web.Response:
         in_force = self._control.in_force
-        return web.json_response(views.routes(in_force.table(), in_force.overrides, await self._control.workers.reports()))
+        overridden = {**in_force.overrides, **in_force.rollouts}
+        return web.json_response(views.routes(in_force.table(), overridden, await self._control.workers.reports()))
 
     async def _pools(self, request: web.Request) -> web.Response:
         return web.json_response(views.pools(self._control.in_force.table(), await self._control.workers.reports()))

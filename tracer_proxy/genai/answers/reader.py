@@ -70,6 +70,10 @@ class AnswerReader:
                 self._give_up("encoding")
 
     @property
+    def is_stream(self) -> bool:
+        return self._events is not None
+
+    @property
     def is_whole(self) -> bool:
         """A stream has come to its end by its own protocol; its usage may still come, and its connection may go on."""
         return self._answer.is_whole()

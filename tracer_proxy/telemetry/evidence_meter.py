@@ -1,0 +1,61 @@
+"""What a worker keeps of the exchanges of one judged lane until control gets it.
+
+The hot path only notes down; the notes are read many at a time, which costs half of reading each of them between all the other
+things that an exchange needs.
+"""
+
+from tracer_proxy.genai.pointed import number
+from tracer_proxy.limits import CONFIDENCE_MAX, EVIDENCE_NOTES_MAX, EVIDENCE_TRACES_MAX
+from tracer_proxy.telemetry.evidence import Evidence, count_in
+
+Note = tuple[int, float, float | None, float | bytes | None, bytes]
+"""The status it counts under, 5xx for whatever failed; seconds; those to the first token of a stream; how sure the answer is,
+as a number or as a header says it; the trace id."""
+
+
+class EvidenceMeter:
+    __slots__ = ("_evidence", "_notes")
+
+    def __init__(self) -> None:
+        self._evidence = Evidence()
+        self._notes: list[Note] = []
+
+    def note(self, note: Note) -> None:
+        notes = self._notes
+        notes.append(note)
+        if len(notes) >= EVIDENCE_NOTES_MAX:
+            self._read_notes()
+
+    def take(self) -> Evidence | None:
+        """What there is since the last time, if there is anything."""
+        self._read_notes()
+        taken = self._evidence
+        if not taken.exchanges:
+            return None
+        self._evidence = Evidence()
+        return taken
+
+    def _read_notes(self) -> None:
+        evidence = self._evidence
+        evidence.exchanges += len(self._notes)
+        for status, seconds, first_token_s, confidence, trace_id in self._notes:
+            traces = evidence.failed if status >= 500 else evidence.sample
+            if len(traces) < EVIDENCE_TRACES_MAX:
+                traces.append(trace_id.decode())
+            if status >= 500:
+                evidence.errors += 1
+            elif status < 400:
+                # What was refused says nothing of how long answers take and how good they are.
+                count_in(evidence.latency, seconds)
+                if first_token_s is not None:
+                    count_in(evidence.first_token, first_token_s)
+                if confidence is not None:
+                    _count_confidence(evidence, number(confidence) if isinstance(confidence, bytes) else confidence)
+        self._notes.clear()
+
+
+def _count_confidence(evidence: Evidence, confidence: float | None) -> None:
+    if confidence is not None and abs(confidence) <= CONFIDENCE_MAX:
+        evidence.confidences += 1
+        evidence.confidence_sum += confidence
+        evidence.confidence_squares += confidence * confidence
