@@ -132,7 +132,11 @@ def test_nothing_to_complain_about(rollout: str) -> None:
         ),
         (
             "route: planner, lane: canary, judge: {min_confidence: {mean: 1, pointer: a}}",
-            "v2.judge.min_confidence.pointer: found 'a': expected a JSON pointer such as /metadata/tenant: a JSON pointer starts with /",
+            "v2.judge.min_confidence.pointer: found 'a': expected a JSON pointer such as",
+        ),
+        (
+            f"route: planner, lane: canary, on_failure: {{}}, {JUDGE}",
+            "v2.on_failure: found an empty mapping: expected rollback, pause or {switch_to: LANE}",
         ),
         (
             f"route: planner, lane: canary, on_failure: roll_back, {JUDGE}",

@@ -43,7 +43,9 @@ def _read_failure(value: object) -> Failure:
     for key in value:
         if key != "switch_to":
             raise wrong_key(key, f"unknown key {key!r}; keys: switch_to")
-    lane = value.get("switch_to")
+    if not value:
+        raise wrong(f"expected {_FAILURE}")
+    lane = value["switch_to"]
     if not isinstance(lane, str) or re.fullmatch(NAME_PATTERN, lane) is None:
         raise wrong(f"expected {NAME_EXPECTED}", "switch_to")
     return Failure(OnFailure.SWITCH, lane)
