@@ -278,21 +278,24 @@ async def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path: Path) -> 
 
 
 async def test_what_ended_stays_until_the_plan_changes(tmp_path: Path) -> None:
-    path = tmp_path / "proxy.yaml"
-    path.write_text(config(LONG))
+    path, state = tmp_path / "proxy.yaml", tmp_path / "state"
+    path.write_text(config(LONG, state=state))
     async with running_file(path) as running:
         await act(running, "abort")
-        path.write_text(config(f"{LONG}, notify: {{webhook: '{NOBODY}/'}}"))
+        path.write_text(config(f"{LONG}, notify: {{webhook: '{NOBODY}/'}}", state=state))
         await running.event("reloaded")
         assert (await shown(running))["status"] == "aborted"
-        path.write_text(config(f"steps: [7], {LONG}"))
+        path.write_text(config(f"steps: [7], {LONG}", state=state))
         await running.event("reloaded")
         found = await shown(running)
         assert (found["status"], found["percent"], found["history"][0]["by"]) == ("running", 7, "config")
-        path.write_text(config(LONG).partition("rollouts:")[0])
+        path.write_text(config(LONG, state=state).partition("rollouts:")[0])
         await running.event("reloaded")
         assert await weights(running) == {"stable": 1, "canary": 0, "rules": 0}
         assert (await running.ask("/api/rollouts"))[1] == []
+        running.send(signal.SIGTERM)
+        await running.exit_code()
+    assert decode((state / "rollouts.json").read_bytes()) == {}
 
 
 async def test_the_other_lanes_share_what_is_left_as_the_file_now_says(tmp_path: Path) -> None:
@@ -322,7 +325,7 @@ async def test_a_good_lane_is_promoted(tmp_path: Path) -> None:
     assert step["verdict"]["exchanges"] >= 20
     assert promoted["weights"] == {"stable": 0, "canary": 100, "rules": 0}
     assert 'tracer_proxy_rollout_state{rollout="v2",state="promoted"} 1' in metrics
-    assert 'tracer_proxy_rollout_weight_percent{rollout="v2",route="planner",lane="canary"} 100' in metrics
+    assert 'tracer_proxy_rollout_weight_ratio{rollout="v2",route="planner",lane="canary"} 1' in metrics
     assert 'tracer_proxy_rollout_changes_total{rollout="v2",change="step"} 1' in metrics
     assert 'tracer_proxy_rollout_verdicts_total{rollout="v2",outcome="healthy"}' in metrics
 

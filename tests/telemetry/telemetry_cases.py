@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tracer_proxy.genai.answered import Usage
+from tracer_proxy.telemetry import catalogue
 from tracer_proxy.telemetry.catalogue import METRICS, Metric, Type
 from tracer_proxy.telemetry.deltas import Delta, Meters
 from tracer_proxy.telemetry.meters import Standing
@@ -82,6 +83,8 @@ def everything_counted() -> Totals:
     for metric in METRICS.values():
         if metric.type is Type.INFO or (metric.type is Type.GAUGE and not metric.is_per_worker):
             totals.set(metric, 1, *metric.labels)
+    totals.count(catalogue.ROLLOUT_VERDICTS, "v2", "healthy")
+    totals.count(catalogue.ROLLOUT_CHANGES, "v2", "started")
     return totals
 
 

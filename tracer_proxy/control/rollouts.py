@@ -69,6 +69,8 @@ class Rollouts:
         self._file: RolloutFile | None = None
         self._writing = asyncio.Lock()
         self._written = 0.0
+        self._has_left = False
+        """Whether the file tells of rollouts: where they are gone from the config, they are to be gone there, too."""
         self._cannot_write = False
         self.webhooks = Webhooks(events, lambda outcome: totals.count(catalogue.WEBHOOKS, outcome))
 
@@ -80,7 +82,8 @@ class Rollouts:
         if left:
             kept = self._read_left(left)
         else:
-            kept = self._read_file() if self._file and config.rollouts else {}
+            kept = self._read_file() if self._file else {}
+            self._has_left = bool(kept)
             self._warn(config)
         self._take(config, kept)
 
@@ -208,7 +211,7 @@ class Rollouts:
             weights = found.weights if found else run.lanes
             whole = sum(weights.values())
             for lane, weight in weights.items():
-                totals.set(catalogue.ROLLOUT_WEIGHT, 100 * weight / whole, name, run.plan.route, lane)
+                totals.set(catalogue.ROLLOUT_WEIGHT, weight / whole, name, run.plan.route, lane)
 
     def left(self) -> str:
         """For ``begin`` of a control that comes after this one."""
@@ -219,13 +222,14 @@ class Rollouts:
 
     async def write(self, *, now: bool) -> None:
         """To the state folder: now, or when it has been a while."""
-        if self._file is None or not self._runs or not (now or self._monotonic() - self._written >= ROLLOUT_WRITE_S):
+        is_due = now or self._monotonic() - self._written >= ROLLOUT_WRITE_S
+        if self._file is None or not is_due or not (self._runs or self._has_left):
             return
         async with self._writing:
             self._written = self._monotonic()
             try:
                 await asyncio.to_thread(self._file.write, encode(self._kept()))
-                self._cannot_write = False
+                self._cannot_write, self._has_left = False, bool(self._runs)
             except OSError as error:
                 if not self._cannot_write:
                     message = (

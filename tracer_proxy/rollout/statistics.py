@@ -103,7 +103,7 @@ def _slope(hits: int, tries: int, rate: float) -> float:
 
 
 def _t_tail(t: float, freedom: float) -> float:
-    """Of Student's distribution, by Wallace's normal approximation (1959): right to 0.01 in z from 5 degrees of freedom on."""
+    """Of Student's distribution, by Wallace's normal approximation (1959): right to 0.01 in z from 10 degrees of freedom on."""
     if freedom == inf:
         return upper_tail(t)
     z = sqrt(freedom * log1p(t * t / freedom)) * (8 * freedom + 1) / (8 * freedom + 3)

@@ -41,5 +41,5 @@ def _shared(plan: Plan, percent: float, lanes: Mapping[str, float]) -> dict[str,
     total = sum(others.values())
     if not total:
         others, total = {name: float(name == plan.baseline) for name in others}, 1.0
-    shares = {name: rest * weight / total for name, weight in others.items()}
+    shares = {name: rest * (weight / total) for name, weight in others.items()}
     return {name: percent if name == plan.lane else shares[name] for name in lanes}

@@ -342,7 +342,10 @@ SERIES_DROPPED = Metric(
 ROLLOUT_STATE = Metric("tracer_proxy_rollout_state", _GAUGE, "1 for the state that it is in.", ("rollout", "state"))
 ROLLOUT_STEP = Metric("tracer_proxy_rollout_step", _GAUGE, "The step that it is at, from 1.", ("rollout",))
 ROLLOUT_WEIGHT = Metric(
-    "tracer_proxy_rollout_weight_percent", _GAUGE, "Share of the sessions without colour that a lane gets.", ("rollout", *_LANE)
+    "tracer_proxy_rollout_weight_ratio",
+    _GAUGE,
+    "Share of the sessions without colour that a lane gets, from 0 to 1.",
+    ("rollout", *_LANE),
 )
 ROLLOUT_VERDICTS = Metric(
     "tracer_proxy_rollout_verdicts_total", _COUNTER, "Looks at a lane, by outcome.", ("rollout", "outcome")
