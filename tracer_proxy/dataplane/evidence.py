@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tracer_proxy.errors import ProxyError, Side
 from tracer_proxy.routing.decision import Decision
 from tracer_proxy.routing.judged import Judged
+from tracer_proxy.telemetry.evidence_meter import EvidenceMeter
 
 if TYPE_CHECKING:
     from tracer_proxy.dataplane.exchange import Exchange
@@ -33,47 +34,34 @@ def show(
     if judged.confidence_header:
         answer = exchange.answer
         confidence = answer.values.get(judged.confidence_header) if answer is not None else None
-    if exchange.witness is not None:
-        exchange.witness.shown = Shown(exchange, decision, judged, status, seconds, confidence)
-        return
-    decision.lane.meter.evidence.note((status, seconds, exchange.first_body_s, confidence, exchange.trace_id))
-    if judged.by_turns and status < 400:
-        _claim_turn(exchange, decision)
+    lane = decision.lane.meter.evidence
+    if exchange.witness is None:
+        lane.note((status, seconds, exchange.first_body_s, confidence, exchange.trace_id))
+    else:
+        exchange.witness.shown = Shown(lane, status, seconds, exchange.first_body_s, confidence, exchange.trace_id)
 
 
 class Shown:
     """The same, for whoever reads the answer to change and to complete."""
 
-    __slots__ = ("_decision", "_exchange", "_judged", "_seconds", "confidence", "first_token_s", "status")
+    __slots__ = ("_lane", "_seconds", "_trace_id", "confidence", "first_token_s", "status")
 
     def __init__(
         self,
-        exchange: "Exchange",
-        decision: Decision,
-        judged: Judged,
+        lane: EvidenceMeter,
         status: int,
         seconds: float,
+        first_token_s: float | None,
         confidence: float | bytes | None,
+        trace_id: bytes,
     ) -> None:
-        self._exchange = exchange
-        self._decision = decision
-        self._judged = judged
+        self._lane = lane
         self._seconds = seconds
+        self._trace_id = trace_id
         self.status = status
-        self.first_token_s = exchange.first_body_s
+        self.first_token_s = first_token_s
         """``None`` for what is no stream."""
         self.confidence = confidence
 
     def note(self) -> None:
-        exchange, decision = self._exchange, self._decision
-        note = self.status, self._seconds, self.first_token_s, self.confidence, exchange.trace_id
-        decision.lane.meter.evidence.note(note)
-        if self._judged.by_turns and self.status < 400:
-            _claim_turn(exchange, decision)
-
-
-def _claim_turn(exchange: "Exchange", decision: Decision) -> None:
-    """What the turn cost is the lane's."""
-    route = decision.route
-    leg = exchange.trace_id.decode(), 0, route.name, decision.lane.name, route.llm_api != ""
-    exchange.worker.meters.turns.append(leg)
+        self._lane.note((self.status, self._seconds, self.first_token_s, self.confidence, self._trace_id))

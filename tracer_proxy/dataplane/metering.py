@@ -34,6 +34,11 @@ def attach(table: Table, meters: Meters) -> None:
     for route, lane in lanes:
         for each in _with_stand_ins(lane):
             each.meter = meters.lane(route, lane.name)
+    for each_route in table.routes:
+        judged = each_route.judged
+        for lane in each_route.split.lanes:
+            lane.meter.evidence.turns = meters.turns if judged is not None and judged.by_turns else None
+            lane.meter.evidence.is_model = bool(each_route.llm_api)
     for pool, endpoint in endpoints:
         endpoint.meter = meters.endpoint(pool, str(endpoint))
         endpoint.http_meter = meters.server(*endpoint.server)

@@ -4,9 +4,12 @@ The hot path only notes down; the notes are read many at a time, which costs hal
 things that an exchange needs.
 """
 
+from collections import deque
+
 from tracer_proxy.genai.pointed import number
 from tracer_proxy.limits import CONFIDENCE_MAX, EVIDENCE_NOTES_MAX, EVIDENCE_TRACES_MAX
 from tracer_proxy.telemetry.evidence import Evidence, count_in
+from tracer_proxy.telemetry.turns import PlainLeg
 
 Note = tuple[int, float, float | None, float | bytes | None, bytes]
 """The status it counts under, 5xx for whatever failed; seconds; those to the first token of a stream; how sure the answer is,
@@ -14,9 +17,15 @@ as a number or as a header says it; the trace id."""
 
 
 class EvidenceMeter:
-    __slots__ = ("_evidence", "_notes")
+    """``turns`` is told whose the turns are, if a rollout asks for that; ``is_model`` says that the route leads to a model."""
 
-    def __init__(self) -> None:
+    __slots__ = ("_evidence", "_lane", "_notes", "_route", "is_model", "turns")
+
+    def __init__(self, route: str, lane: str) -> None:
+        self._route = route
+        self._lane = lane
+        self.turns: deque[PlainLeg] | None = None
+        self.is_model = False
         self._evidence = Evidence()
         self._notes: list[Note] = []
 
@@ -36,7 +45,7 @@ class EvidenceMeter:
         return taken
 
     def _read_notes(self) -> None:
-        evidence = self._evidence
+        evidence, turns = self._evidence, self.turns
         evidence.exchanges += len(self._notes)
         for status, seconds, first_token_s, confidence, trace_id in self._notes:
             traces = evidence.failed if status >= 500 else evidence.sample
@@ -49,6 +58,8 @@ class EvidenceMeter:
                 count_in(evidence.latency, seconds)
                 if first_token_s is not None:
                     count_in(evidence.first_token, first_token_s)
+                if turns is not None:
+                    turns.append((trace_id.decode(), 0, self._route, self._lane, self.is_model))
                 if confidence is not None:
                     _count_confidence(evidence, number(confidence) if isinstance(confidence, bytes) else confidence)
         self._notes.clear()

@@ -65,7 +65,7 @@ class LaneMeter:
 
     def __init__(self, route: str, lane: str) -> None:
         self.labels = (route, lane)
-        self.evidence = EvidenceMeter()
+        self.evidence = EvidenceMeter(route, lane)
         """For exchanges of a lane that a rollout judges."""
         self.fallbacks = 0
         """To be counted up where the baseline stands in for a lane that is not there."""
