@@ -203,7 +203,7 @@ class Exchange(Attempts):
         decision = None if recalls else plan.decision
         if decision is None:
             decision = self._decide(route, partial(tracing.recall, self) if recalls else None)
-            varies = recalls or plan.needs_body or self.table.rules_read_clock or route.split.draining
+            varies = recalls or self.table.rules_read_clock or route.split.draining or plan.needs_body
             if decision.is_lasting and not varies:
                 plan.decision = decision
         self.decision = decision
@@ -219,7 +219,7 @@ class Exchange(Attempts):
 
     def _decide(self, route: Route, recall: Callable[[bytes], bytes] | None) -> Decision:
         asking = self.plan.asking
-        asking.earlier = self.session.encode()
+        asking.earlier = self.session.encode() if self.session else b""
         if self.table.rules_read_clock:
             asking.now = self.began + self.worker.clock.unix_offset
         has_served = partial(tracing.has_served, self, route) if route.split.draining else None

@@ -47,6 +47,7 @@ class Plan:
         "_departures",
         "_length_place",
         "_looked_at",
+        "_may_need_body",
         "_needs_body",
         "_sizes",
         "_traced",
@@ -105,6 +106,9 @@ class Plan:
         self.trace_fields = {name: values[name] for name in CONTEXT_FIELDS.intersection(values)} if trusted else {}
         """What there is to read a trace context from."""
         self._credential: bytes | None = None
+        route = self.route
+        self._may_need_body = route is not None and (table.rules_read_body or route.may_read_body) and _is_json(head)
+        """A body can be read, and there are rules or rungs that look into it."""
         self._needs_body: bool | None = None
         self.is_last_hop = b"max-forwards" in values and _count_hop_down(head)
         self.forwarded = _forwarded(head, peer, scheme, values if trusted else {})
@@ -196,11 +200,12 @@ class Plan:
 
     @property
     def needs_body(self) -> bool:
-        """Whether a body has a say in where the request goes, and can be read."""
+        """Whether a body that can be read has a say in where the request goes."""
+        if not self._may_need_body:
+            return False
         if self._needs_body is None:
-            route = self.route
-            is_wanted = route is not None and _is_json(self.head) and needs_body(self.table, route, self.asking, self.color)
-            self._needs_body = is_wanted
+            assert self.route is not None
+            self._needs_body = needs_body(self.table, self.route, self.asking, self.color)
         return self._needs_body
 
     def departure(self, decision: Decision, lane: Lane) -> "Departure":

@@ -115,11 +115,14 @@ class Route:
     """``http.route`` of OpenTelemetry: the path as the config has it, without what varies; the name where it has none."""
     http_meter: HttpServerMeter = field(init=False, compare=False, default=_NOBODYS)
     """Given by whoever counts."""
+    may_read_body: bool = field(init=False)
+    """A body may say which session it is, and something hangs on that."""
     seed: int = field(init=False)
     budget: Budget = field(init=False)
     """What is left for retries: beside the meter the one thing here that changes."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "may_read_body", self.needs_session and any(rung.reads_body for rung in self.ladder))
         object.__setattr__(self, "seed", seed(self.name))
         object.__setattr__(self, "budget", Budget(self.retries.budget))
         object.__setattr__(self, "http_route", self.http_route or self.name)
@@ -131,11 +134,6 @@ class Route:
     def is_read(self) -> bool:
         """What passes is looked at, beside the traffic."""
         return bool(self.llm_api or self.rpc)
-
-    @property
-    def may_read_body(self) -> bool:
-        """It may be decided by a body where an exchange goes."""
-        return self.needs_session and any(rung.reads_body for rung in self.ladder)
 
     def path_out(self, path: bytes) -> bytes:
         if self.rewrite is None or path == b"*":
