@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from bench import bodies, growth, idle, latency, reading, start, streams, throughput, tracing
+from bench import bodies, canary, growth, idle, latency, reading, start, streams, throughput, tracing
 from bench.gateways import gateways
 from bench.load import CONNECTIONS
 from bench.peers import all_peers
@@ -28,6 +28,7 @@ SCENARIOS: dict[str, Scenario] = {
     "start": start.run,
     "tracing": tracing.run,
     "reading": reading.run,
+    "canary": canary.run,
 }
 
 

@@ -19,10 +19,12 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import cycle, islice
 from socket import AF_INET
 from typing import cast
 
+from bench.canary import RULES
 from bench.processes import BenchError
 from tracer_proxy.config.compile import DEFAULT_MOCK_LLM, compile_settings, compile_table
 from tracer_proxy.config.load import load_text
@@ -60,6 +62,21 @@ SCENARIOS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Setting:
+    routes: int
+    """In the table; the last one matches."""
+    judged: bool
+    """By a rollout."""
+    ruled: bool
+    """The whole ladder is climbed for the session, and five rules are tried."""
+
+    @property
+    def arguments(self) -> list[str]:
+        flags = {"--judged": self.judged, "--ruled": self.ruled}
+        return ["--routes", str(self.routes), *(flag for flag, is_set in flags.items() if is_set)]
+
+
 class SilentTransport(deque[bytes]):
     """Takes everything and does nothing, by methods written in C: uvloop's transport is no Python either."""
 
@@ -82,9 +99,9 @@ class SilentTransport(deque[bytes]):
 class Bench:
     """A worker with one connection of a client and one to the endpoint of each lane."""
 
-    def __init__(self, routes: int, judged: bool) -> None:
-        config = load_text(_config(routes) + (ROLLOUT if judged else ""), "hot_path.yaml", {})
-        self._answer = SURE if judged else ANSWER
+    def __init__(self, setting: "Setting") -> None:
+        config = load_text(_config(setting), "hot_path.yaml", {})
+        self._answer = SURE if setting.judged else ANSWER
         self.worker = Worker(compile_table(config, DEFAULT_MOCK_LLM), compile_settings(config.proxy))
         self.downstream = Downstream(self.worker)
         self.downstream.connection_made(cast(asyncio.Transport, SilentTransport()))
@@ -114,18 +131,24 @@ class Bench:
         return to_upstream, to_client
 
 
-def _config(routes: int) -> str:
+def _config(setting: Setting) -> str:
     """``bench/tracer.yaml`` with other routes before its own."""
     others = "".join(
         f"  - {{name: other-{number}, match: {{path: /agents/other-{number}}}, lanes: [{{name: only, pool: stable}}]}}\n"
-        for number in range(routes - 1)
+        for number in range(setting.routes - 1)
     )
+    sticky = "" if setting.ruled else "    sticky: [header:x-session-id]\n"
     return (
-        "version: 1\ntracing: {exporter: none, inject: [tracecontext, baggage]}\ntrust: [loopback]\nroutes:\n"
+        "version: 1\ntracing: {exporter: none, inject: [tracecontext, baggage]}\ntrust: [loopback]\n"
+        + (RULES if setting.ruled else "")
+        + "routes:\n"
         + others
-        + "  - name: planner\n    match: {path: /agents/planner}\n    sticky: [header:x-session-id]\n    lanes:\n"
+        + "  - name: planner\n    match: {path: /agents/planner}\n"
+        + sticky
+        + "    lanes:\n"
         "      - {name: stable, pool: stable, weight: 95}\n      - {name: canary, pool: canary, weight: 5, colors: [canary]}\n"
         "pools:\n  stable: {endpoints: [http://127.0.0.1:7001]}\n  canary: {endpoints: [http://127.0.0.1:7002]}\n"
+        + (ROLLOUT if setting.judged else "")
     )
 
 
@@ -162,12 +185,12 @@ def _batches(requests: list[bytes]) -> Iterator[list[bytes]]:
         yield list(islice(source, BATCH))
 
 
-async def _show_times(scenarios: Sequence[str], routes: int, judged: bool, seconds: float) -> None:
+async def _show_times(scenarios: Sequence[str], setting: Setting, seconds: float) -> None:
     now = time.perf_counter_ns
     clock_ns = min(-(now() - now()) for _ in range(1000))
     print(f"{'ns per exchange':16} {'total':>7} {'request':>8} {'answer':>7}")
     for scenario in scenarios:
-        bench, end = Bench(routes, judged), time.perf_counter() + seconds
+        bench, end = Bench(setting), time.perf_counter() + seconds
         # As a worker does after it has taken its table.
         gc.collect()
         gc.freeze()
@@ -181,23 +204,23 @@ async def _show_times(scenarios: Sequence[str], routes: int, judged: bool, secon
         print(f"{scenario:16} {best[0]:7.0f} {best[1]:8.0f} {best[2]:7.0f}")
 
 
-async def _serve(scenario: str, routes: int, judged: bool, exchanges: int) -> None:
-    bench = Bench(routes, judged)
+async def _serve(scenario: str, setting: Setting, exchanges: int) -> None:
+    bench = Bench(setting)
     for request in islice(cycle(scenario_requests(scenario)), exchanges):
         bench.serve(request)
 
 
-def _count_instructions(scenario: str, routes: int, judged: bool, exchanges: int) -> int:
+def _count_instructions(scenario: str, setting: Setting, exchanges: int) -> int:
     """Of one exchange: what twice as many exchanges cost more, so that start and loading fall out."""
     valgrind = shutil.which("valgrind")
     if valgrind is None:
         raise BenchError("valgrind is not installed; it counts the instructions.")
     counts = []
     # Once without counting: the first run after a change also compiles and writes what changed.
-    asyncio.run(_serve(scenario, routes, judged, 1))
+    asyncio.run(_serve(scenario, setting, 1))
     for number in (exchanges, 2 * exchanges):
         command = [valgrind, "--tool=callgrind", "--callgrind-out-file=/dev/null", sys.executable, "-m", "bench.hot_path"]
-        command += ["--only", scenario, "--routes", str(routes), "--serve", str(number), *(["--judged"] if judged else [])]
+        command += ["--only", scenario, "--serve", str(number), *setting.arguments]
         # A fixed hash seed: the order of sets must not differ between the two runs.
         told = subprocess.run(command, env={"PYTHONHASHSEED": "0"}, capture_output=True, text=True, check=False)
         found = re.search(r"Collected : (\d+)", told.stderr)
@@ -213,6 +236,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", default=",".join(SCENARIOS), help="comma-separated scenarios")
     parser.add_argument("--routes", type=int, default=1, help="routes in the table; the last one matches")
     parser.add_argument("--judged", action="store_true", help="a rollout judges the route")
+    parser.add_argument("--ruled", action="store_true", help="the whole ladder for the session, and five rules for the colour")
     parser.add_argument("--seconds", type=float, default=2.0, help="for each scenario")
     parser.add_argument("--instructions", action="store_true", help="count instructions instead (slow)")
     parser.add_argument("--functions", action="store_true", help="profile by function instead")
@@ -222,22 +246,22 @@ def _arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = _arguments()
-    routes, judged = arguments.routes, arguments.judged
+    setting = Setting(arguments.routes, arguments.judged, arguments.ruled)
     scenarios: list[str] = arguments.only.split(",")
     unknown = [name for name in scenarios if name not in SCENARIOS]
     if unknown:
         raise SystemExit(f"No such scenario: {unknown[0]}; there are {', '.join(SCENARIOS)}.")
     if arguments.serve:
-        asyncio.run(_serve(scenarios[0], routes, judged, arguments.serve))
+        asyncio.run(_serve(scenarios[0], setting, arguments.serve))
     elif arguments.instructions:
         for scenario in scenarios:
-            print(f"{scenario:16} {_count_instructions(scenario, routes, judged, 2 * REQUESTS):9,} instructions per exchange")
+            print(f"{scenario:16} {_count_instructions(scenario, setting, 2 * REQUESTS):9,} instructions per exchange")
     elif arguments.functions:
         with cProfile.Profile() as profile:
-            asyncio.run(_serve(scenarios[0], routes, judged, 20 * REQUESTS))
+            asyncio.run(_serve(scenarios[0], setting, 20 * REQUESTS))
         pstats.Stats(profile).sort_stats("tottime").print_stats(25)
     else:
-        asyncio.run(_show_times(scenarios, routes, judged, arguments.seconds))
+        asyncio.run(_show_times(scenarios, setting, arguments.seconds))
 
 
 if __name__ == "__main__":

@@ -163,6 +163,17 @@ def process_tree(root: int) -> dict[int, str]:
     return {pid: Path(f"/proc/{pid}/comm").read_text().strip() for pid in tree(root)}
 
 
+def cpu_by_name(root: int) -> dict[str, float]:
+    """Seconds of user and system time of a tracer-proxy, of all its workers together and of control."""
+    stats = tree(root)
+    found = {"worker": 0.0, "control": 0.0}
+    for pid, name in process_tree(root).items():
+        kind = name.removeprefix("tp-")
+        if kind in found and pid in stats:
+            found[kind] += stats[pid].cpu_ticks / TICKS_PER_S
+    return found
+
+
 def pss_bytes(root: int) -> int:
     """Proportional set size of the process tree: a page that n processes share counts 1/n for each."""
     return sum(pss_of(pid) for pid in tree(root))

@@ -12,7 +12,7 @@ from statistics import median
 
 from bench.load import run_wrk
 from bench.peers import find_tracer_proxy
-from bench.processes import TICKS_PER_S, BenchError, free_addresses, process_tree, running, tree, wait_until_listening
+from bench.processes import BenchError, cpu_by_name, free_addresses, running, wait_until_listening
 from bench.report import markdown
 from bench.stage import Stage, say
 
@@ -105,11 +105,11 @@ def measure(stage: Stage, program: str, tracing: str, collector_is: str) -> Cost
             wait_until_listening("the collector", collector, taking, folder / "collector.log")
             wait_until_listening("tracer-proxy", listen, proxy, folder / "proxy.log")
             run_wrk(stage.wrk, listen, 2.0, stage.cores.load, folder)
-            before, spans_before = _cpu_by_name(proxy.pid), _spans(admin)
+            before, spans_before = cpu_by_name(proxy.pid), _spans(admin)
             loaded = run_wrk(stage.wrk, listen, stage.seconds, stage.cores.load, folder)
-            worker = _cpu_by_name(proxy.pid)["worker"] - before["worker"]
+            worker = cpu_by_name(proxy.pid)["worker"] - before["worker"]
             spans = _settled(admin) if collector_is not in ("gone", "slow") else _spans(admin)
-            control = _cpu_by_name(proxy.pid)["control"] - before["control"]
+            control = cpu_by_name(proxy.pid)["control"] - before["control"]
     exported, dropped = (now - then for now, then in zip(spans, spans_before, strict=True))
     return Cost(
         worker_us=worker / loaded.requests * 1e6,
@@ -142,14 +142,3 @@ def _spans(admin: str) -> tuple[float, float]:
 
     lost = total("tracer_proxy_spans_dropped_total") + 2 * total("tracer_proxy_records_dropped_total")
     return total("tracer_proxy_spans_exported_total"), lost
-
-
-def _cpu_by_name(root: int) -> dict[str, float]:
-    """Seconds of user and system time, of all workers together and of control."""
-    stats = tree(root)
-    found = {"worker": 0.0, "control": 0.0}
-    for pid, name in process_tree(root).items():
-        kind = name.removeprefix("tp-")
-        if kind in found and pid in stats:
-            found[kind] += stats[pid].cpu_ticks / TICKS_PER_S
-    return found

@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tracer_proxy.context.session_headers import session_of
 from tracer_proxy.genai.json_body import JsonBody
 from tracer_proxy.wire.request import RequestHead
+
+if TYPE_CHECKING:
+    from tracer_proxy.routing.color import ColorRule
 
 _MODEL: Final = ("model",)
 _model_in_path = re.compile(rb"/models/([^/:]+)").search
@@ -15,7 +18,7 @@ _model_in_path = re.compile(rb"/models/([^/:]+)").search
 class Asking:
     """One for all requests with the same head on a connection: what differs between them is set for each."""
 
-    __slots__ = ("_agent_session", "baggage", "body", "certificate", "earlier", "head", "now", "peer")
+    __slots__ = ("_agent_session", "baggage", "body", "certificate", "earlier", "head", "now", "peer", "rules")
 
     def __init__(self, head: RequestHead, *, baggage: bytes = b"", peer: bytes = b"", certificate: Sequence[str] = ()) -> None:
         self.head = head
@@ -31,6 +34,9 @@ class Asking:
         """The session of earlier answers whose ids the request repeats."""
         self.now = 0.0
         """In Unix seconds, where some rule asks what time it is."""
+        self.rules: Sequence[tuple[int, ColorRule]] | None = None
+        """Those that may hold for this head, with their numbers; found with the first request. Values that they look at do not
+        differ between requests with the same head."""
         self._agent_session: tuple[str, str] | None = None
 
     def came_again(self) -> None:

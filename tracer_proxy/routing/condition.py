@@ -25,6 +25,8 @@ class Condition:
     holds: Callable[[Asking, bytes], bool]
     parts: "tuple[Condition, ...]" = ()
     """Those that it is put together of, so that ``explain`` can say which of them failed."""
+    is_every: bool = False
+    """All parts must hold."""
     is_share: bool = False
     """It holds for a share of sessions."""
     reads_body: bool = False
@@ -32,6 +34,11 @@ class Condition:
 
     def __str__(self) -> str:
         return self.text
+
+    @property
+    def varies(self) -> bool:
+        """Between requests with the same head."""
+        return self.is_share or self.reads_body or self.reads_clock
 
 
 def header(name: str, matcher: Matcher) -> Condition:
@@ -97,6 +104,7 @@ def _combined(text: str, holds: Callable[..., bool], parts: Sequence[Condition])
         text,
         partial(holds, tuple(part.holds for part in parts)),
         tuple(parts),
+        is_every=holds is _every_holds,
         is_share=any(part.is_share for part in parts),
         reads_body=any(part.reads_body for part in parts),
         reads_clock=any(part.reads_clock for part in parts),
