@@ -329,6 +329,21 @@ def test_weights_add_up_to_100_and_none_is_negative(others: dict[str, float], pe
     assert (found.closed == {"x"}) is (gone or status is Status.SWITCHED)
 
 
+def test_other_lanes_keep_their_share_while_the_baseline_has_something_to_give() -> None:
+    lanes = {"stable": 80.0, "canary": 0.0, "next": 15.0, "beta": 5.0}
+    plan = Plan("v2", "r", "canary", "stable", (10,), 1, Rules())
+
+    def at(percent: float) -> dict[str, float]:
+        found = traffic(Course(status=Status.RUNNING, percent=percent), plan, lanes)
+        assert found is not None
+        return dict(found.weights)
+
+    assert at(10) == {"stable": 70, "canary": 10, "next": 15, "beta": 5}
+    assert at(80) == {"stable": 0, "canary": 80, "next": 15, "beta": 5}
+    assert at(90) == {"stable": 0, "canary": 90, "next": 7.5, "beta": 2.5}
+    assert at(100) == {"stable": 0, "canary": 100, "next": 0, "beta": 0}
+
+
 @given(st.lists(st.sampled_from([*Outcome]), max_size=200), st.floats(0.5, 40))
 def test_without_a_healthy_verdict_nobody_gets_more(outcomes: list[Outcome], every: float) -> None:
     ride = Ride()

@@ -118,10 +118,6 @@ class Rollouts:
 
     # What is seen, and what follows from it.
 
-    def judged_routes(self) -> Mapping[str, Plan]:
-        """By route; evidence of its lanes is wanted."""
-        return {run.plan.route: run.plan for run in self._runs.values()}
-
     def observed(self, route: str, lane: str, evidence: Evidence) -> None:
         for run in self._runs.values():
             if run.plan.route == route:

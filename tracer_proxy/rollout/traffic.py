@@ -35,11 +35,12 @@ def traffic(course: Course, plan: Plan, lanes: Mapping[str, float]) -> Traffic |
 
 
 def _shared(plan: Plan, percent: float, lanes: Mapping[str, float]) -> dict[str, float]:
-    """The others share what the lane leaves as they do in the file; if none of them has a weight there, the baseline has it."""
-    rest = 100.0 - percent
-    others = {name: weight for name, weight in lanes.items() if name != plan.lane}
-    total = sum(others.values())
-    if not total:
-        others, total = {name: float(name == plan.baseline) for name in others}, 1.0
-    shares = {name: rest * (weight / total) for name, weight in others.items()}
-    return {name: percent if name == plan.lane else shares[name] for name in lanes}
+    """What the lane gets is taken from the baseline, and from the others only when that has nothing left: so no session moves
+    that need not.
+    """
+    rest, total = 100.0 - percent, sum(lanes.values())
+    others = {name: 100.0 * (weight / total) for name, weight in lanes.items() if name not in (plan.lane, plan.baseline)}
+    taken = sum(others.values())
+    if taken > rest:
+        others, taken = {name: rest * (share / taken) for name, share in others.items()}, rest
+    return {name: percent if name == plan.lane else others.get(name, rest - taken) for name in lanes}
