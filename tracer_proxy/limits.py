@@ -46,6 +46,9 @@ DISCARD_BYTES_MAX = 8 * MiB
 SHOWN_PATH_BYTES_MAX = 200
 """Of a caller's path in an error message."""
 
+SHOWN_VALUE_CHARS_MAX = 100
+"""Of a value that ``explain`` shows."""
+
 # Connections.
 LISTEN_BACKLOG = 1024
 CLIENT_CONNECTIONS_MAX = 20_000

@@ -114,10 +114,11 @@ class Admin:
         return web.json_response(shown(self._control.in_force.config))
 
     async def _explain(self, request: web.Request) -> web.Response:
-        table = self._control.in_force.table()
+        in_force = self._control.in_force
+        table = in_force.table()
         try:
             question = _question(await _document(request))
-            return web.json_response(question.explained(table, question.head(table)).as_json())
+            return web.json_response(question.explained(table, question.head(table), in_force.whose_weights).as_json())
         except WrongQuestion as error:
             return refused("wrong_question", str(error), 400)
         except ProxyError as error:
