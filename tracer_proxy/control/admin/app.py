@@ -15,6 +15,7 @@ from tracer_proxy.control.admin.exchanges import Exchanges
 from tracer_proxy.control.admin.guard import Handler, refused, why_not
 from tracer_proxy.control.admin.rollouts import RolloutsApi
 from tracer_proxy.control.question import Question, WrongQuestion
+from tracer_proxy.control.trial import refusal
 from tracer_proxy.control.weights import WrongWeights, checked
 from tracer_proxy.errors import ProxyError
 from tracer_proxy.limits import ADMIN_BODY_BYTES_MAX
@@ -125,6 +126,14 @@ class Admin:
             return refused(error.kind, f"The proxy would answer {error.status}: {error.message}", 422)
 
     async def _reload(self, request: web.Request) -> web.Response:
+        asked = dict(request.query)
+        if asked not in ({}, {"dry_run": "0"}, {"dry_run": "1"}):
+            return refused(
+                "wrong_question", "The only parameter is dry_run: 1 tries a reload and changes nothing, 0 does it.", 400
+            )
+        if asked.get("dry_run") == "1":
+            trial = await self._control.try_reload()
+            return web.json_response(trial.shown(), status=422 if trial.problems else 200)
         outcome = await self._control.reload()
         return web.json_response(_told(outcome), status=422 if outcome.problems else 200)
 
@@ -174,8 +183,4 @@ def _question(document: Any) -> Question:
 
 def _told(outcome: "Outcome") -> dict[str, Any]:
     told = {"changed": outcome.changed, "config": outcome.version}
-    if not outcome.problems:
-        return told
-    problems = list(outcome.problems)
-    message = f"The config file has {len(problems)} problem{'s'[: len(problems) > 1]}; the one in force stays."
-    return told | {"error": {"kind": "config", "message": message, "problems": problems}}
+    return told | refusal(outcome.problems) if outcome.problems else told
