@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping
 from socket import socket
 from typing import TYPE_CHECKING, Any
 
@@ -126,16 +127,26 @@ class Admin:
             return refused(error.kind, f"The proxy would answer {error.status}: {error.message}", 422)
 
     async def _reload(self, request: web.Request) -> web.Response:
-        asked = dict(request.query)
-        if asked not in ({}, {"dry_run": "0"}, {"dry_run": "1"}):
-            return refused(
-                "wrong_question", "The only parameter is dry_run: 1 tries a reload and changes nothing, 0 does it.", 400
-            )
-        if asked.get("dry_run") == "1":
-            trial = await self._control.try_reload()
-            return web.json_response(trial.shown(), status=422 if trial.problems else 200)
+        if request.query:
+            return await self._try_reload(request.query)
         outcome = await self._control.reload()
         return web.json_response(_told(outcome), status=422 if outcome.problems else 200)
+
+    async def _try_reload(self, query: Mapping[str, str]) -> web.Response:
+        file = query.get("file", "")
+        if (
+            query.keys() - {"dry_run", "file"}
+            or query.get("dry_run") != "1"
+            or "/" in file
+            or "\0" in file
+            or file in (".", "..")
+        ):
+            message = (
+                "Expected dry_run=1, and maybe file with the name of a file beside the config's; without both, it reloads."
+            )
+            return refused("wrong_question", message, 400)
+        trial = await self._control.try_reload(file)
+        return web.json_response(trial.shown(), status=422 if trial.problems else 200)
 
     async def _drain(self, request: web.Request) -> web.Response:
         self._control.drain()
