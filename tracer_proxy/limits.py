@@ -46,6 +46,9 @@ DISCARD_BYTES_MAX = 8 * MiB
 SHOWN_PATH_BYTES_MAX = 200
 """Of a caller's path in an error message."""
 
+SHOWN_VALUE_CHARS_MAX = 100
+"""Of a value that ``explain`` shows."""
+
 # Connections.
 LISTEN_BACKLOG = 1024
 CLIENT_CONNECTIONS_MAX = 20_000
@@ -364,6 +367,8 @@ LIVE_STALL_S = 30.0
 """A reader that takes nothing for so long is gone."""
 TAIL_LINE_BYTES_MAX = 1 * MiB
 """Of an event that ``tracer-proxy tail`` reads."""
+DIFF_SHOWN = 20
+"""Sessions that ``diff`` and a reload that is only tried name."""
 TAIL_LAST = 10
 TAIL_RETRY_S = 1.0
 TAIL_CONNECT_S = 5.0

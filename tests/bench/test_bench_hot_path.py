@@ -2,14 +2,14 @@
 
 import pytest
 
-from bench.hot_path import SCENARIOS, Bench, scenario_requests
+from bench.hot_path import SCENARIOS, Bench, Setting, scenario_requests
 from tracer_proxy.dataplane import metering
 from tracer_proxy.telemetry import catalogue
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 async def test_every_scenario_is_served(scenario: str) -> None:
-    bench = Bench(routes=3, judged=scenario == "same")
+    bench = Bench(Setting(routes=3, judged=scenario == "same", ruled=scenario == "same"))
     for request in scenario_requests(scenario)[:20]:
         bench.serve(request)
     bench.worker.clock.stop()

@@ -277,6 +277,12 @@ async def test_a_run_in_the_path_is_one_trace() -> None:
     assert (first.parent_id, second.parent_id, other.parent_id) == (b"", first.span_id, b"")
     assert (first.joined_by, second.joined_by, second.session) == ("new", "run", "run-7")
     assert second.path == "/~/run-7/a/b"
+    # What the lane hangs on is the run, though its source is the trace.
+    assert [(each.session_source, each.session_key) for each in (first, second, other)] == [
+        ("trace", "run-7"),
+        ("trace", "run-7"),
+        ("trace", "run-8"),
+    ]
 
 
 async def test_a_strangers_run_is_its_own_business() -> None:

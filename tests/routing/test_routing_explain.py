@@ -1,11 +1,13 @@
 """``explain``: says what the hot path decides, and why."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from routing_cases import TRACE_ID, decided, head_for, table_of
 
 from tracer_proxy.genai.json_body import JsonBody
 from tracer_proxy.routing.asking import Asking
+from tracer_proxy.routing.bucket import bucket, seed
 from tracer_proxy.routing.explain import Explanation, explain
 from tracer_proxy.routing.table import Table
 
@@ -62,8 +64,8 @@ def test_every_step_says_what_was_tried() -> None:
         "  baggage:session.id: found",
         "color: slow",
         "  inbound: none",
-        "  rule 1 (canary when header x-canary = '1'): does not hold",
-        "  rule 2 (slow when query slow is there and path under '/agents'): holds",
+        "  rule 1 (canary when header x-canary = '1'): does not hold: header x-canary is not there",
+        "  rule 2 (slow when query slow is there and path under '/agents'): holds: query slow is '', path is '/agents/x'",
         "lane: stable",
         "  no lane serves slow: the baseline stands in, and the colour is kept",
         "endpoint: http://127.0.0.1:7002",
@@ -150,6 +152,84 @@ def test_it_agrees_with_the_decision(target: str, headers: list[str], session: i
     assert answer["endpoint"] in map(str, decision.lane.pool.endpoints)
 
 
+JSON = "content-type: application/json"
+
+
+@pytest.mark.parametrize(
+    ("headers", "why"),
+    [
+        ([], "content-type is missing, so it is not read as JSON"),
+        (["content-type: text/plain"], "content-type is text/plain, so it is not read as JSON"),
+        ([JSON, "content-encoding: gzip"], "it has a content-encoding, so it is not read as JSON"),
+        ([JSON, "expect: 100-continue"], "it waits for 100-continue, so it is not read as JSON"),
+        ([JSON, f"content-length: {2 << 20 | 1}"], "its 2097153 bytes are more than the 2097152 that are waited for"),
+        ([JSON], ""),
+    ],
+)
+def test_a_body_that_the_proxy_would_not_read_is_not_read_here(headers: list[str], why: str) -> None:
+    by = table_of("""
+version: 1
+coloring: [{color: blue, when: {model: gpt-5}}]
+routes: [{name: all, lanes: [{name: only, pool: only}]}]
+pools: {only: {endpoints: [http://127.0.0.1:7001]}}
+""")
+    explanation = explained(by, "/", *headers, method="POST", body=b'{"model": "gpt-5", "session_id": "s"}')
+    assert explanation.answer["session"]["source"] == ("trace" if why else "body:/session_id")
+    assert explanation.answer["color"] == (None if why else "blue")
+    told = [line for line in shown(explanation) if "no body that is read" in line]
+    assert told == ([] if not why else [f"  {place}no body that is read: {why}" for place in BODY_RUNGS])
+
+
+BODY_RUNGS = ("body: ", "a2a: ", "body:/user: ", "")
+"""What looks into bodies, in the order of the ladder, and then the rule."""
+
+
+def test_every_kind_of_rule_says_what_it_saw() -> None:
+    by = table_of("""
+version: 1
+coloring:
+  - {color: a, when: {cookie: {beta: "1"}}}
+  - {color: b, when: {agent: {prefix: svc-pay-}}}
+  - {color: c, when: {client: [10.0.0.0/8]}}
+  - {color: d, when: {certificate: {prefix: x}}}
+  - {color: e, when: {time: {after: 2020-01-01T00:00:00Z}}}
+  - {color: f, when: {percent: 0}}
+  - {color: g, when: {not: {path: /}}}
+  - {color: h, when: {any: [{query: {x: "1"}}, {query: {y: "1"}}]}}
+routes: [{name: all, lanes: [{name: only, pool: only}]}]
+pools: {only: {endpoints: [http://127.0.0.1:7001]}}
+""")
+    explanation = explained(by, "/?y=2", "cookie: beta=2", "x-agent-id: " + "n" * 200, "x-session-id: alice")
+    notes = next(step.notes for step in explanation.steps if step.name == "color")
+    assert [note.partition("does not hold: ")[2] for note in notes[1:-1]] == [
+        "cookie beta is '2'",
+        f"agent is '{'n' * 100}…'",
+        "client has no address",
+        "certificate is not there",
+        "it is thu 1970-01-01 00:00+00:00",
+        f"bucket {bucket(b'alice', seed('color/f'))} of 10000: it takes those below 0",
+        "path is '/'",
+        "query x is not there, query y is '2'",
+    ]
+    assert notes[-1].startswith("remembered: not known here")
+
+
+def test_pools_that_stand_in_and_whose_weights_these_are() -> None:
+    by = table_of("""
+version: 1
+routes: [{name: all, lanes: [{name: stable, pool: v1}, {name: canary, pool: v2, weight: 1, colors: [canary]}]}]
+pools:
+  v1: {endpoints: [http://127.0.0.1:7001]}
+  v2: {endpoints: [http://127.0.0.1:7002], failover: [v3]}
+  v3: {endpoints: [http://127.0.0.1:7003]}
+""")
+    asking = Asking(head_for(by, "/", "x-traffic-color: canary"))
+    weights = {"all": ["weights of the rollout up"]}
+    found = explain(by, asking, trusted=True, new_trace_id=TRACE_ID, dice=lambda: 0.0, weights=weights)
+    notes = next(step.notes for step in found.steps if step.name == "lane")
+    assert notes[1:] == ("if nobody of it can be had: pool v3, then the baseline, stable", "weights of the rollout up")
+
+
 def test_the_body_counts_where_it_would_be_read() -> None:
     by = table_of("""
 version: 1
@@ -159,13 +239,14 @@ coloring:
 routes: [{name: all, lanes: [{name: only, pool: only}]}]
 pools: {only: {endpoints: [http://127.0.0.1:7001]}}
 """)
-    lines = shown(explained(by, "/", method="POST", body=b'{"model": "gpt-5", "session_id": "s"}'))
+    asked = b'{"model": "gpt-5", "session_id": "s"}'
+    lines = shown(explained(by, "/", JSON, method="POST", body=asked))
     assert "session: s" in lines
     assert "  body: found at body:/session_id" in lines
-    told = "  rule 1 (blue when header x-a = '1' and model = 'gpt-5'): does not hold: not header x-a = '1'"
+    told = "  rule 1 (blue when header x-a = '1' and model = 'gpt-5'): does not hold: header x-a is not there"
     assert told in lines
-    assert "  rule 2 (green when model = 'gpt-6' or not body /tenant is there): holds" in lines
+    assert "  rule 2 (green when model = 'gpt-6' or not body /tenant is there): holds: body /tenant is not there" in lines
     lines = shown(explained(by, "/"))
-    assert "  body: no body that is read" in lines
+    assert "  body: no body that is read: there is none" in lines
     lines = shown(explained(by, "/", "x-traffic-color: red"))
     assert "  rules: not tried, for the request has a colour" in lines

@@ -11,6 +11,7 @@ _COMMANDS = {
     "run": "Run the proxy, and the mocks if the config has some.",
     "check": "Check a config file and show everything that is wrong with it.",
     "explain": "Say where one request would go, and why.",
+    "diff": "Say which sessions another config would send elsewhere.",
     "tail": "Show exchanges as they happen, or one trace as a tree.",
     "rollout": "Show how rollouts go, and pause, resume, promote, abort or start one.",
     "demo": "Show the whole loop offline: two agents, a canary, a mock LLM.",

@@ -9,7 +9,7 @@ from tracer_proxy.config.load import Loaded
 from tracer_proxy.config.schema import Config
 from tracer_proxy.config.tls import watched_files
 from tracer_proxy.control.watch import fingerprint
-from tracer_proxy.control.weights import Weights, with_weights
+from tracer_proxy.control.weights import Weights, told, with_weights
 from tracer_proxy.dataplane.load import Load
 from tracer_proxy.errors import ConfigError, Problem
 from tracer_proxy.rollout.traffic import Traffic
@@ -38,6 +38,11 @@ class InForce:
     def version(self) -> str:
         """Twelve hex digits that are the same for the same config and certificates, wherever they run."""
         return hashlib.sha256(repr((self.config.model_dump(), self.files, self.mock_llm)).encode()).hexdigest()[:12]
+
+    @property
+    def whose_weights(self) -> dict[str, list[str]]:
+        """By route, in words, where they are not the file's."""
+        return told(self.loaded.config, self.overrides, self.rollouts)
 
     def table(self) -> Table:
         return compile_table(self.config, self.mock_llm or DEFAULT_MOCK_LLM)

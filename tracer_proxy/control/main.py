@@ -28,17 +28,19 @@ from tracer_proxy.control import messages
 from tracer_proxy.control.admin import Admin
 from tracer_proxy.control.config_in_force import InForce, fingerprints
 from tracer_proxy.control.events import Events
+from tracer_proxy.control.live import Filter
 from tracer_proxy.control.readiness import Readiness
 from tracer_proxy.control.recorded import Recorded
 from tracer_proxy.control.rollouts import Rollouts
 from tracer_proxy.control.state import LastReload, State
 from tracer_proxy.control.supervisor import Birth
+from tracer_proxy.control.trial import Trial, tried
 from tracer_proxy.control.watch import changes, fingerprint
 from tracer_proxy.control.weights import Weights
 from tracer_proxy.control.workers import Workers
 from tracer_proxy.dataplane.tasks import begin, spawn
 from tracer_proxy.errors import ConfigError
-from tracer_proxy.limits import ASK_S, CONTROL_ALIVE_S, EXPORT_CLOSE_S, KEEP_PAUSE_RATIO, ROLLOUT_TICK_S
+from tracer_proxy.limits import ASK_S, CONTROL_ALIVE_S, EXPORT_CLOSE_S, KEEP_PAUSE_RATIO, LIVE_RECORDS_MAX, ROLLOUT_TICK_S
 from tracer_proxy.telemetry import catalogue
 from tracer_proxy.telemetry.deltas import Delta
 from tracer_proxy.telemetry.gathered import Gathered
@@ -222,6 +224,22 @@ class Control:
                 self.rollouts.tell()
         await self.rollouts.write(now=changed)
         return Outcome(changed=changed, version=new.version)
+
+    async def try_reload(self, file: str = "") -> Trial:
+        """What a reload would do; nothing changes, and nobody is told. ``file`` stands beside the config's, in place of it."""
+        path = self._birth.path.with_name(file) if file else self._birth.path
+        async with self._reloading:
+            in_force, loaded = self.in_force, None
+            try:
+                text = text_of(path)
+                loaded = read_text(text, str(path), os.environ, self._birth.profile)
+                new = in_force.succeeded_by(text, loaded)
+            except ConfigError as error:
+                return Trial(in_force.version, tuple(map(str, error.problems)), needs_restart=loaded is not None)
+            rollouts, fates = self.rollouts.tried(new.loaded.config)
+        new = replace(new, rollouts=rollouts)
+        records, profile = self.records.live.recent(Filter(), LIVE_RECORDS_MAX), in_force.config.tracing.profile
+        return await asyncio.to_thread(tried, in_force, new, records, profile, fates)
 
     def _named_by(self, text: str) -> set[Path]:
         """Files whose change may make a refused config right."""

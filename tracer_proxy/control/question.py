@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from tracer_proxy.genai.json_body import JsonBody
 from tracer_proxy.routing.asking import Asking
-from tracer_proxy.routing.explain import Explanation, explain
+from tracer_proxy.routing.explain import THE_FILES, Explanation, Weights, explain
 from tracer_proxy.routing.table import Table
 from tracer_proxy.wire.request import RequestHead, read_request
 
@@ -34,8 +34,8 @@ class Question:
         """As a client would send it. Raises ``WrongQuestion``, and ``ProxyError`` for what the proxy would refuse."""
         return read_request(self._head_bytes(), table.request_fields)
 
-    def explained(self, table: Table, head: RequestHead) -> Explanation:
-        """Raises ``WrongQuestion``."""
+    def explained(self, table: Table, head: RequestHead, weights: Weights = THE_FILES) -> Explanation:
+        """``weights`` as for ``explain``. Raises ``WrongQuestion``."""
         try:
             trusted = table.trust.believes(self.peer)
         except ValueError:
@@ -43,7 +43,8 @@ class Question:
         asking = Asking(head, peer=self.peer.encode())
         asking.now = time.time()  # noqa: TID251 — rules may ask for the time of day
         asking.body = JsonBody(self.body.encode()) if self.body is not None else None
-        return explain(table, asking, trusted=trusted, new_trace_id=secrets.token_hex(16).encode(), dice=random.random)
+        trace_id = secrets.token_hex(16).encode()
+        return explain(table, asking, trusted=trusted, new_trace_id=trace_id, dice=random.random, weights=weights)
 
     def _head_bytes(self) -> bytes:
         parts = urlsplit(self.url)

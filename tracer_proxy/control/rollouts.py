@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -95,9 +95,25 @@ class Rollouts:
             self._warn(config)
         self._take(config, self._kept())
 
+    def tried(self, config: Config) -> tuple[dict[str, Traffic], dict[str, str]]:
+        """What ``configure`` would put into force by route, and what would become of each rollout; nothing changes."""
+        runs, changes = self._made(config, self._kept())
+        begun = {run.plan.name for run, _ in changes}
+        fates = {name: "ends" for name in self._runs if name not in runs}
+        for name, run in runs.items():
+            goes_on = name in self._runs and self._runs[name].fingerprint == run.fingerprint
+            fates[name] = "goes_on" if goes_on else "begins" if name in begun else "waits"
+        return _traffic(runs.values()), fates
+
     def _take(self, config: Config, kept: Mapping[str, Kept]) -> None:
+        self._runs, changes = self._made(config, kept)
+        self._changes += changes
+
+    def _made(self, config: Config, kept: Mapping[str, Kept]) -> tuple[dict[str, Run], list[tuple[Run, Change]]]:
+        """The rollouts of a config, and what is to be told of their beginning."""
         routes = {route.name: route for route in config.routes}
-        before, self._runs = self._runs, {}
+        runs: dict[str, Run] = {}
+        changes: list[tuple[Run, Change]] = []
         for name, rollout in config.rollouts.items():
             lanes = routes[rollout.route].lanes
             plan = plan_of(name, rollout, lanes)
@@ -106,10 +122,11 @@ class Rollouts:
             run = Run(
                 rollout, plan, {lane.name: lane.weight for lane in lanes}, fingerprint, known or Course(since=self._now())
             )
-            self._runs[name] = run
+            runs[name] = run
             if known is None and rollout.start == "auto":
-                why = "its plan has changed" if name in before else ""
-                self._changes.append((run, courses.start(run.course, plan, Said(BY_CONFIG, self._now(), why))))
+                why = "its plan has changed" if name in self._runs else ""
+                changes.append((run, courses.start(run.course, plan, Said(BY_CONFIG, self._now(), why))))
+        return runs, changes
 
     def _warn(self, config: Config) -> None:
         if config.rollouts and self._file is None:
@@ -144,7 +161,7 @@ class Rollouts:
 
     def traffic(self) -> dict[str, Traffic]:
         """What is to be in force, by route."""
-        return {run.plan.route: found for run in self._runs.values() if (found := run.traffic) is not None}
+        return _traffic(self._runs.values())
 
     # What people want.
 
@@ -259,6 +276,10 @@ class Rollouts:
 
     def _now(self) -> str:
         return self._utc().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _traffic(runs: Iterable[Run]) -> dict[str, Traffic]:
+    return {run.plan.route: found for run in runs if (found := run.traffic) is not None}
 
 
 def _fingerprint(rollout: Rollout, plan: Plan) -> str:

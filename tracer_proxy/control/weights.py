@@ -34,6 +34,30 @@ def checked(route: Route, asked: Any) -> Weights:
     return weights
 
 
+def told(config: Config, overrides: Mapping[str, Weights], rollouts: Mapping[str, Traffic]) -> dict[str, list[str]]:
+    """By route, whose weights these are where they are not the file's: for ``explain``."""
+    found = {
+        route: [f"weights were set over the admin API: {_shown(weights)}"]
+        for route, weights in overrides.items()
+        if route not in rollouts
+    }
+    for name, rollout in config.rollouts.items():
+        if (traffic := rollouts.get(rollout.route)) is None:
+            continue
+        whose = f"weights are those of the rollout {name}: {_shown(traffic.weights)}"
+        heir = traffic.heir or "the baseline"
+        closed = [
+            f"{lane} is closed by the rollout {name}: it gets nothing, and {heir} serves its colours"
+            for lane in sorted(traffic.closed)
+        ]
+        found[rollout.route] = [whose, *closed]
+    return found
+
+
+def _shown(weights: Weights) -> str:
+    return ", ".join(f"{lane} {weight:g}" for lane, weight in weights.items())
+
+
 def with_weights(config: Config, overrides: Mapping[str, Weights], rollouts: Mapping[str, Traffic]) -> Config:
     """The config with these in place of the file's, by route; a rollout counts more than what was set before it began."""
     laid = {route: Traffic(weights) for route, weights in overrides.items()} | dict(rollouts)

@@ -15,7 +15,7 @@ from tracer_proxy.dataplane.reading import reading_of
 from tracer_proxy.dataplane.recording import AskedFor
 from tracer_proxy.errors import Kind
 from tracer_proxy.limits import LENGTH_DIGITS_MAX
-from tracer_proxy.routing.asking import Asking
+from tracer_proxy.routing.asking import Asking, unread
 from tracer_proxy.routing.decision import Decision, needs_body
 from tracer_proxy.routing.lane import Lane
 from tracer_proxy.routing.route import Egress, Route
@@ -107,7 +107,7 @@ class Plan:
         """What there is to read a trace context from."""
         self._credential: bytes | None = None
         route = self.route
-        self._may_need_body = route is not None and (table.rules_read_body or route.may_read_body) and _is_json(head)
+        self._may_need_body = route is not None and (table.rules_read_body or route.may_read_body) and not unread(head)
         """A body can be read, and there are rules or rungs that look into it."""
         self._needs_body: bool | None = None
         self.is_last_hop = b"max-forwards" in values and _count_hop_down(head)
@@ -253,14 +253,6 @@ class Departure:
         """``values`` are the plan's."""
         pick = self._pick
         return self._lines if pick is None else self._lines % pick(values)
-
-
-def _is_json(head: RequestHead) -> bool:
-    """Without an encoding, and sent without waiting for a word of the endpoint's."""
-    values = head.fields.values
-    kind = values.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    is_json = kind == b"application/json" or (kind.startswith(b"application/") and kind.endswith(b"+json"))
-    return is_json and b"content-encoding" not in values and b"expect" not in values
 
 
 def _template(lines: bytes, with_values: Iterable[bytes]) -> bytes:

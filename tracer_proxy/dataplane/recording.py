@@ -63,13 +63,15 @@ def record_of(exchange: "Exchange", status: int, error: ProxyError | None, ended
     asked_for = plan.asked_for
     if asked_for is None:
         asked_for = plan.asked_for = AskedFor(plan)
-    lane = color = color_source = intended = source = ""
+    lane = color = color_source = intended = source = session_key = ""
     session = exchange.session
     if decision is not None:
         lane, color, color_source = exchange.lane.name, decision.color.decode(), decision.color_source
         intended, source = color if decision.fell_back else decision.lane.name, decision.session_source
         if not session and not decision.hangs_on_trace:
             session = decision.session_key.decode("utf-8", "replace")
+        if decision.session_key != (exchange.trace_id if decision.hangs_on_trace else session.encode()):
+            session_key = decision.session_key.decode("utf-8", "replace")
     return Record(
         trace_id=exchange.trace_id,
         span_id=exchange.server_span_id,
@@ -118,6 +120,7 @@ def record_of(exchange: "Exchange", status: int, error: ProxyError | None, ended
         agent=_text(plan.head.fields.values.get(AGENT_ID, b"")) or asked_for.sub_agent,
         parent_agent=asked_for.parent_agent,
         shadow="marked" if plan.is_shadow else "",
+        session_key=session_key,
     )
 
 

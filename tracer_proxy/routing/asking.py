@@ -15,6 +15,21 @@ _MODEL: Final = ("model",)
 _model_in_path = re.compile(rb"/models/([^/:]+)").search
 
 
+def unread(head: RequestHead) -> str:
+    """Why its body is not looked into for what decides on its way; empty if it may be.
+
+    It is when it is JSON without an encoding, and sent without waiting for a word of the endpoint's.
+    """
+    values = head.fields.values
+    given = values.get(b"content-type", b"")
+    kind = given.partition(b";")[0].strip().lower()
+    if kind != b"application/json" and not (kind.startswith(b"application/") and kind.endswith(b"+json")):
+        return f"content-type is {given.decode('utf-8', 'backslashreplace')}" if given else "content-type is missing"
+    if b"content-encoding" in values:
+        return "it has a content-encoding"
+    return "it waits for 100-continue" if b"expect" in values else ""
+
+
 class Asking:
     """One for all requests with the same head on a connection: what differs between them is set for each."""
 

@@ -1,7 +1,7 @@
 """Colour rules: which traffic gets which colour, in order, first hit wins."""
 
 from tracer_proxy.routing.asking import Asking
-from tracer_proxy.routing.condition import Condition
+from tracer_proxy.routing.condition import Condition, Joins
 
 
 class ColorRule:
@@ -15,7 +15,7 @@ class ColorRule:
         self.is_share = condition.is_share
         """It holds for a share of sessions."""
 
-        parts = condition.parts if condition.is_every else (condition,)
+        parts = condition.parts if condition.parts and condition.joins is Joins.EVERY else (condition,)
         self._by_head = tuple(part for part in parts if not part.varies)
 
     def may_hold(self, asking: Asking) -> bool:

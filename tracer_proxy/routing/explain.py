@@ -1,19 +1,25 @@
 """Why a request would go where it goes, step by step. Decides with the very code of the hot path, then says what it saw."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tracer_proxy.context.color import inbound_color
 from tracer_proxy.context.trace import TraceContext, extract, new_trace
-from tracer_proxy.routing.asking import Asking
+from tracer_proxy.limits import LOOK_AHEAD_BYTES_MAX
+from tracer_proxy.routing.asking import Asking, unread
 from tracer_proxy.routing.balance import Dice
 from tracer_proxy.routing.bucket import BUCKETS, bucket
-from tracer_proxy.routing.condition import Condition
 from tracer_proxy.routing.decision import Decision, decide, needs_body
 from tracer_proxy.routing.lane import Lane
 from tracer_proxy.routing.route import Route
 from tracer_proxy.routing.run_prefix import split_run
+from tracer_proxy.routing.session import AnswerRung
 from tracer_proxy.routing.table import Table
+
+Weights = Mapping[str, Sequence[str]]
+"""By route, in words."""
+THE_FILES: Weights = {}
 
 
 @dataclass(frozen=True)
@@ -37,8 +43,10 @@ class Explanation:
         return self.answer | {"steps": steps}
 
 
-def explain(table: Table, asking: Asking, *, trusted: bool, new_trace_id: bytes, dice: Dice) -> Explanation:
-    """``new_trace_id`` is used when the request brings no valid trace."""
+def explain(
+    table: Table, asking: Asking, *, trusted: bool, new_trace_id: bytes, dice: Dice, weights: Weights = THE_FILES
+) -> Explanation:
+    """``new_trace_id`` is used when the request brings no valid trace; ``weights`` says who has set those of a route."""
     head = asking.head
     values = head.fields.values
     context = (extract(values) if trusted else None) or new_trace(new_trace_id)
@@ -53,19 +61,39 @@ def explain(table: Table, asking: Asking, *, trusted: bool, new_trace_id: bytes,
         return Explanation({"route": None, "trace_id": context.trace_id.decode()}, tuple(steps))
     asking.baggage = values.get(b"baggage", b"") if trusted else b""
     inbound = inbound_color(values) if trusted else b""
-    if not needs_body(table, route, asking, inbound):
+    body = _Body.of(asking, needs_body(table, route, asking, inbound))
+    if not body.is_read:
         asking.body = None
     decision = decide(table, route, asking, context, inbound)
     picked = decision.lane.pool.pick(dice, decision.session_key)
     endpoint = "none" if picked is None else str(picked)
     steps += [
-        _session_step(decision, asking, context),
-        _color_step(table, decision, asking, inbound),
-        _lane_step(decision),
+        _session_step(decision, asking, context, body),
+        _color_step(table, decision, asking, inbound, body),
+        _lane_step(decision, weights.get(route.name, ())),
         Step("endpoint", endpoint, (f"pool {decision.lane.pool.name}: {_listed(decision.lane.pool.endpoints)}",)),
         *_mirror_steps(decision),
     ]
     return Explanation(_answer(decision, asking, context.trace_id, endpoint), tuple(steps))
+
+
+@dataclass(frozen=True)
+class _Body:
+    """What came of the body: looked into, or why not."""
+
+    is_read: bool
+    why_not: str = ""
+
+    @classmethod
+    def of(cls, asking: Asking, is_wanted: bool) -> "_Body":
+        head = asking.head
+        if asking.body is None:
+            return cls(False, "there is none")
+        if reason := unread(head):
+            return cls(False, f"{reason}, so it is not read as JSON")
+        if head.length is not None and head.length > LOOK_AHEAD_BYTES_MAX:
+            return cls(False, f"its {head.length} bytes are more than the {LOOK_AHEAD_BYTES_MAX} that are waited for")
+        return cls(is_wanted, "" if is_wanted else "nothing that is decided hangs on it")
 
 
 def _answer(decision: Decision, asking: Asking, trace_id: bytes, endpoint: str) -> dict[str, Any]:
@@ -107,7 +135,7 @@ def _route_step(table: Table, asking: Asking, chosen: Route | None) -> Step:
     return Step("route", chosen.name if chosen else "none: 404", tuple(notes))
 
 
-def _session_step(decision: Decision, asking: Asking, context: TraceContext) -> Step:
+def _session_step(decision: Decision, asking: Asking, context: TraceContext, body: _Body) -> Step:
     notes, is_new, trace_id = [], context.source == "new", context.trace_id
     for rung in decision.route.ladder:
         found = rung.find(asking, trace_id)
@@ -116,37 +144,36 @@ def _session_step(decision: Decision, asking: Asking, context: TraceContext) -> 
             if is_new and decision.hangs_on_trace:
                 notes.append("a new trace each time: every such request is a session of its own")
             break
-        if rung.reads_body and asking.body is None:
-            notes.append(f"{rung.source}: no body that is read")
+        if rung.reads_body and not body.is_read:
+            notes.append(f"{rung.source}: no body that is read: {body.why_not}")
+        elif isinstance(rung, AnswerRung):
+            notes.append(f"{rung.source}: not known here: only workers remember the ids of earlier answers")
         else:
             notes.append(f"{rung.source}: {'empty' if found is not None and rung.is_one_place else 'not there'}")
     return Step("session", decision.session_key.decode("latin-1"), tuple(notes))
 
 
-def _color_step(table: Table, decision: Decision, asking: Asking, inbound: bytes) -> Step:
+def _color_step(table: Table, decision: Decision, asking: Asking, inbound: bytes, body: _Body) -> Step:
     notes = [f"inbound: {inbound.decode() or 'none'}"]
     if inbound and table.color_rules:
         notes.append("rules: not tried, for the request has a colour")
     if not inbound:
         for number, rule in enumerate(table.color_rules, 1):
             holds = rule.holds(asking, decision.session_key)
-            why = "holds" if holds else _why_not(rule.condition, asking, decision.session_key)
-            notes.append(f"rule {number} ({rule.color.decode()} when {rule}): {why}")
+            why = ", ".join(dict.fromkeys(rule.condition.why(asking, decision.session_key)))
+            notes.append(f"rule {number} ({rule.color.decode()} when {rule}): {'holds' if holds else 'does not hold'}: {why}")
+            if rule.condition.reads_body and not body.is_read:
+                notes.append(f"no body that is read: {body.why_not}")
             if holds:
                 break
+        else:
+            notes += ["remembered: not known here: only workers know what a trace or session has had"] * table.has_colors
     if decision.color_source == "lane":
         notes.append(f"lane {decision.lane.name} paints what lands on it")
     return Step("color", decision.color.decode() or "none", tuple(notes))
 
 
-def _why_not(condition: Condition, asking: Asking, session_key: bytes) -> str:
-    failed = [str(part) for part in condition.parts if not part.holds(asking, session_key)]
-    if not failed or len(failed) == len(condition.parts):
-        return "does not hold"
-    return f"does not hold: not {', nor '.join(failed)}"
-
-
-def _lane_step(decision: Decision) -> Step:
+def _lane_step(decision: Decision, weights: Sequence[str]) -> Step:
     lane, split = decision.lane, decision.route.split
     if decision.fell_back:
         notes = [f"no lane serves {decision.color.decode()}: the baseline stands in, and the colour is kept"]
@@ -158,8 +185,12 @@ def _lane_step(decision: Decision) -> Step:
         notes += [
             f"{each.name} is drained: sessions that it had within {each.drain_s:g} s stay there" for each in split.draining
         ]
+    stand_ins = [f"pool {other.pool.name}" for other in lane.failover]
     if lane is not split.baseline:
-        notes.append(f"if nobody of it can be had: {f'the baseline, {split.baseline.name}' if lane.falls_back else 'an error'}")
+        stand_ins.append(f"the baseline, {split.baseline.name}" if lane.falls_back else "an error")
+    if stand_ins:
+        notes.append(f"if nobody of it can be had: {', then '.join(stand_ins)}")
+    notes += weights
     return Step("lane", lane.name, tuple(notes))
 
 

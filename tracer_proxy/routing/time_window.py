@@ -43,14 +43,18 @@ class TimeWindow:
     def __str__(self) -> str:
         told = []
         if self.after > -inf:
-            told.append(f"from {self._moment(self.after)}")
+            told.append(f"from {self._written(self.after)}")
         if self.before < inf:
-            told.append(f"until {self._moment(self.before)}")
+            told.append(f"until {self._written(self.before)}")
         if self.days:
             told.append(f"on {', '.join(DAYS[day] for day in self.days)}")
         if self.opens is not None and self.closes is not None:
             told.append(f"from {self.opens:%H:%M} to {self.closes:%H:%M}")
         return f"{' '.join(told)} ({self.zone})"
 
-    def _moment(self, seconds: float) -> str:
+    def moment(self, now: float) -> str:
+        """``now`` as the window sees it."""
+        return f"{DAYS[datetime.fromtimestamp(now, self.zone).weekday()]} {self._written(now)}"
+
+    def _written(self, seconds: float) -> str:
         return datetime.fromtimestamp(seconds, self.zone).isoformat(sep=" ", timespec="minutes")

@@ -134,3 +134,5 @@ class Record(Struct, array_like=True, gc=False):
     parent_agent: str = ""
     shadow: str = ""
     """``copy``: it was made of another exchange, which has its other span; ``marked``: for a copy's sake; else empty."""
+    session_key: str = ""
+    """What the lane hangs on, where that is neither ``session`` nor, if the source is ``trace``, the trace id."""

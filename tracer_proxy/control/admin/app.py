@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping
 from socket import socket
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from tracer_proxy.control.admin.exchanges import Exchanges
 from tracer_proxy.control.admin.guard import Handler, refused, why_not
 from tracer_proxy.control.admin.rollouts import RolloutsApi
 from tracer_proxy.control.question import Question, WrongQuestion
+from tracer_proxy.control.trial import refusal
 from tracer_proxy.control.weights import WrongWeights, checked
 from tracer_proxy.errors import ProxyError
 from tracer_proxy.limits import ADMIN_BODY_BYTES_MAX
@@ -114,18 +116,37 @@ class Admin:
         return web.json_response(shown(self._control.in_force.config))
 
     async def _explain(self, request: web.Request) -> web.Response:
-        table = self._control.in_force.table()
+        in_force = self._control.in_force
+        table = in_force.table()
         try:
             question = _question(await _document(request))
-            return web.json_response(question.explained(table, question.head(table)).as_json())
+            return web.json_response(question.explained(table, question.head(table), in_force.whose_weights).as_json())
         except WrongQuestion as error:
             return refused("wrong_question", str(error), 400)
         except ProxyError as error:
             return refused(error.kind, f"The proxy would answer {error.status}: {error.message}", 422)
 
     async def _reload(self, request: web.Request) -> web.Response:
+        if request.query:
+            return await self._try_reload(request.query)
         outcome = await self._control.reload()
         return web.json_response(_told(outcome), status=422 if outcome.problems else 200)
+
+    async def _try_reload(self, query: Mapping[str, str]) -> web.Response:
+        file = query.get("file", "")
+        if (
+            query.keys() - {"dry_run", "file"}
+            or query.get("dry_run") != "1"
+            or "/" in file
+            or "\0" in file
+            or file in (".", "..")
+        ):
+            message = (
+                "Expected dry_run=1, and maybe file with the name of a file beside the config's; without both, it reloads."
+            )
+            return refused("wrong_question", message, 400)
+        trial = await self._control.try_reload(file)
+        return web.json_response(trial.shown(), status=422 if trial.problems else 200)
 
     async def _drain(self, request: web.Request) -> web.Response:
         self._control.drain()
@@ -173,8 +194,4 @@ def _question(document: Any) -> Question:
 
 def _told(outcome: "Outcome") -> dict[str, Any]:
     told = {"changed": outcome.changed, "config": outcome.version}
-    if not outcome.problems:
-        return told
-    problems = list(outcome.problems)
-    message = f"The config file has {len(problems)} problem{'s'[: len(problems) > 1]}; the one in force stays."
-    return told | {"error": {"kind": "config", "message": message, "problems": problems}}
+    return told | refusal(outcome.problems) if outcome.problems else told

@@ -170,6 +170,8 @@ def _own(record: Record) -> Attributes:
         (names.COLOR_SOURCE, record.color_source),
         (names.LANE_INTENDED, record.lane_intended if record.lane_intended != record.lane else ""),
         (names.SESSION_SOURCE, record.session_source),
+        (names.SESSION_KEY, cut(record.session_key)),
+        (names.AGENT, cut(record.agent)),
         (names.CONFIG, record.config),
         (names.JOINED_BY, record.joined_by),
         (names.EXTERNAL_ID, record.external_id.decode("ascii", "replace")),

@@ -13,6 +13,8 @@ ENDPOINT: Final = "tracer_proxy.endpoint"
 FAILOVER: Final = "tracer_proxy.failover"
 REUSED: Final = "tracer_proxy.connection.reused"
 SESSION_SOURCE: Final = "tracer_proxy.session.source"
+SESSION_KEY: Final = "tracer_proxy.session.key"
+AGENT: Final = "tracer_proxy.agent"
 CONFIG: Final = "tracer_proxy.config.hash"
 JOINED_BY: Final = "tracer_proxy.joined_by"
 EXTERNAL_ID: Final = "tracer_proxy.external_id"
@@ -39,6 +41,8 @@ OWN_ATTRIBUTES: Final = (
     FAILOVER,
     REUSED,
     SESSION_SOURCE,
+    SESSION_KEY,
+    AGENT,
     CONFIG,
     JOINED_BY,
     EXTERNAL_ID,
