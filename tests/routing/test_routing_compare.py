@@ -261,3 +261,11 @@ def test_what_changes_beside_weights_is_named() -> None:
     assert (found.moves, found.routes, found.rules) == ([], [("planner", "ladder")], True)
     found = shares(config((80, 10, 10)), config((80, 10)))
     assert ("planner", "blue", "third", "stable") in found.colors
+
+
+def test_a_share_that_held_says_nothing_of_another_rule_s_share() -> None:
+    """They draw different sessions, though they read the same."""
+    old, new = config(rules=RULES[4:5]), config(rules=RULES[6:7])
+    for name in map(str, range(40)):
+        (told,) = compared(old, new, line(old, "/agents", f"x-session-id: {name}")).sessions.values()
+        assert told.after.color == decided(new, "/agents", f"x-session-id: {name}").color.decode()

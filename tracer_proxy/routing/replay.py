@@ -101,7 +101,7 @@ def _told(condition: Condition, past: Past, key: bytes) -> bool | None:
 
 def _holds(condition: Condition, past: Past, key: bytes) -> bool:
     """As ``Condition.holds``, but a part that is not recorded is no matter where another one decides."""
-    if condition.text in past.facts and not condition.is_share:
+    if condition.text in past.facts:
         return past.facts[condition.text]
     if not condition.parts:
         return condition.holds(past, key)
