@@ -33,7 +33,7 @@ def unread(head: RequestHead) -> str:
 class Asking:
     """One for all requests with the same head on a connection: what differs between them is set for each."""
 
-    __slots__ = ("_agent_session", "baggage", "body", "certificate", "earlier", "head", "now", "peer", "rules")
+    __slots__ = ("_agent_session", "baggage", "body", "candidates", "certificate", "earlier", "head", "now", "peer", "rules")
 
     def __init__(self, head: RequestHead, *, baggage: bytes = b"", peer: bytes = b"", certificate: Sequence[str] = ()) -> None:
         self.head = head
@@ -49,9 +49,10 @@ class Asking:
         """The session of earlier answers whose ids the request repeats."""
         self.now = 0.0
         """In Unix seconds, where some rule asks what time it is."""
-        self.rules: Sequence[tuple[int, ColorRule]] | None = None
-        """Those that may hold for this head, with their numbers; found with the first request. Values that they look at do not
-        differ between requests with the same head."""
+        self.rules: Sequence[ColorRule] = ()
+        self.candidates: Sequence[tuple[int, ColorRule]] = ()
+        """Those of the ``rules`` that may hold for this head, with their numbers; found with the first request. What they look at
+        does not differ between requests with the same head."""
         self._agent_session: tuple[str, str] | None = None
 
     def came_again(self) -> None:

@@ -91,10 +91,10 @@ def needs_body(table: Table, route: Route, asking: Asking, inbound_color: bytes)
 
 def _ruled(rules: tuple[ColorRule, ...], asking: Asking, session_key: bytes) -> tuple[bytes, str, bool]:
     """The colour of the first rule that holds, which it is, and whether it goes by what the request says alone."""
-    candidates = asking.rules
-    if candidates is None:
-        candidates = asking.rules = [(number, rule) for number, rule in enumerate(rules, 1) if rule.may_hold(asking)]
-    for number, rule in candidates:
+    if asking.rules is not rules:
+        asking.rules = rules
+        asking.candidates = [(number, rule) for number, rule in enumerate(rules, 1) if rule.may_hold(asking)]
+    for number, rule in asking.candidates:
         if rule.holds(asking, session_key):
             return rule.color, f"rule {number}", not rule.is_share
     return b"", "none", False
