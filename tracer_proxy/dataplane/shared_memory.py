@@ -19,17 +19,17 @@ from tracer_proxy.limits import (
     COLOR_BUCKETS,
     COLOR_BYTES_MAX,
     MARK_BUCKETS,
+    SESSION_NAME_BYTES_MAX,
     STITCH_BUCKETS,
     STITCH_MEMORY_S,
     STITCH_REGIONS_MAX,
     STITCH_RIVALS_MAX,
-    STITCH_SESSION_BYTES_MAX,
     STITCH_TOOL_BYTES_MAX,
 )
 from tracer_proxy.stitching.memory import ANYBODY, Remembered, Settled, as_entered, never, newest_of_each
 
 SECRET_BYTES = 32
-_ID_LAYOUT = f"16s16s8s8s?dI{COLOR_BYTES_MAX + 1}p{STITCH_SESSION_BYTES_MAX + 1}p{STITCH_TOOL_BYTES_MAX + 1}p"
+_ID_LAYOUT = f"16s16s8s8s?dI{COLOR_BYTES_MAX + 1}p{SESSION_NAME_BYTES_MAX + 1}p{STITCH_TOOL_BYTES_MAX + 1}p"
 _NO_HOLDER = bytes(6)
 _MARK_LAYOUT = "6sx"
 _COLOR_LAYOUT = f"6s{COLOR_BYTES_MAX + 1}p"

@@ -8,7 +8,6 @@ from tracer_proxy.routing.lane import Lane
 from tracer_proxy.routing.route import Route
 from tracer_proxy.routing.table import Inbound
 from tracer_proxy.stitching.keys import Scope
-from tracer_proxy.stitching.session_name import session_name
 from tracer_proxy.stitching.turn import Joined, Turn
 from tracer_proxy.telemetry.record import Link
 
@@ -70,10 +69,10 @@ def turn_of(exchange: "Exchange", joined: Joined) -> Turn:
     decision = exchange.decision
     color = decision.color if decision is not None else b""
     turn = joined.turn(exchange.trace_id, exchange.server_span_id, exchange.sampled, color, began(exchange))
-    if decision is None or joined.session or decision.hangs_on_trace:
+    if decision is None or decision.hangs_on_trace:
         return turn
     # So that whoever later repeats an id instead of the session's name is known by the same one, and keeps its lane.
-    return turn._replace(session=session_name(decision.session_key.decode("utf-8", "replace")))
+    return turn._replace(session=decision.session_key.decode())
 
 
 def recall(exchange: "Exchange", session_key: bytes) -> bytes:
@@ -81,7 +80,7 @@ def recall(exchange: "Exchange", session_key: bytes) -> bytes:
     if exchange.color:
         return exchange.color
     trace_id = b"" if exchange.context.source == "new" else exchange.trace_id
-    session = session_key.decode("latin-1") or exchange.plan.session
+    session = session_key.decode() or exchange.plan.session
     if not trace_id and not session:
         return b""
     return exchange.worker.colors.of(trace_id, session, _agent(exchange), began(exchange))
@@ -106,5 +105,5 @@ def remember_color(exchange: "Exchange", decision: Decision) -> None:
     """
     session = ""
     if decision.is_said:
-        session = exchange.plan.session if decision.hangs_on_trace else decision.session_key.decode("latin-1")
+        session = exchange.plan.session if decision.hangs_on_trace else decision.session_key.decode()
     exchange.worker.colors.remember(decision.color, exchange.trace_id, session, _agent(exchange), began(exchange))

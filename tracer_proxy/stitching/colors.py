@@ -3,9 +3,9 @@
 from collections import OrderedDict
 from typing import Protocol
 
+from tracer_proxy.context.session_name import session_name
 from tracer_proxy.limits import COLOR_REFRESH_S, COLORS_WRITTEN_MAX, STITCH_MEMORY_S
 from tracer_proxy.stitching.keys import Keys, Scope
-from tracer_proxy.stitching.session_name import session_name
 
 
 class ColorMemory(Protocol):
@@ -63,7 +63,7 @@ class Colors:
             self._write(self._session_key(session, scope), color, now)
 
     def _session_key(self, session: str, scope: Scope) -> bytes:
-        return self._keys.session_color(scope, session_name(session).encode())
+        return self._keys.session_color(scope, session_name(session.encode()))
 
     def _write(self, key: bytes, color: bytes, now: float) -> None:
         written = self._written
