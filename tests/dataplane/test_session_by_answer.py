@@ -19,8 +19,8 @@ routes:
   - name: model
     llm: {{api: openai}}
     lanes:
-      - {{name: stable, pool: v1, weight: 50}}
-      - {{name: canary, pool: v2, weight: 50}}
+      - {{name: stable, pool: v1, weight: {weight}}}
+      - {{name: canary, pool: v2, weight: 50, colors: [canary], color: canary}}
 pools:
   v1: {{endpoints: ["{stable}"]}}
   v2: {{endpoints: ["{canary}"]}}
@@ -88,9 +88,23 @@ async def test_the_id_of_an_answer_finds_the_session_that_it_was_given_to(first:
     async with (
         upstream(answering(*map(answer, ids))) as v1,
         upstream(answering(*map(answer, ids))) as v2,
-        proxy(CONFIG.format(stable=v1.url, canary=v2.url)) as running,
+        proxy(CONFIG.format(weight=50, stable=v1.url, canary=v2.url)) as running,
     ):
         await say(running.port, first_request(first, lane))
         for repeated in ids[:5]:
             await say(running.port, asking({"previous_response_id": repeated}, *[traced()] * trace_headers))
     assert len((v1 if lane == "stable" else v2).heard) == 6
+
+
+@pytest.mark.parametrize("first", ["header", "conversation", "trace"])
+async def test_a_share_that_shrinks_lets_sessions_go_that_are_found_by_ids(first: str) -> None:
+    """The lane paints, and what it paints must not outlive the share."""
+    ids = [f"resp_{secrets.token_hex(25)}" for _ in range(6)]
+    async with upstream(answering(*map(answer, ids))) as v1, upstream(answering(*map(answer, ids))) as v2:
+        config = CONFIG.format(weight=50, stable=v1.url, canary=v2.url)
+        async with proxy(config) as running:
+            await say(running.port, first_request(first, "canary"))
+            await say(running.port, asking({"previous_response_id": ids[0]}))
+            running.reload(config.replace("pool: v2, weight: 50", "pool: v2, weight: 0"))
+            await say(running.port, asking({"previous_response_id": ids[1]}))
+    assert (len(v2.heard), len(v1.heard)) == (2, 1)

@@ -124,20 +124,21 @@ class SharedMemory:
         self._look()
         return any(abs(now - at) <= within_s for _, _, at, _, _ in self._marks.find(key))
 
-    def put_color(self, key: bytes, color: bytes, now: float) -> None:
+    def put_color(self, key: bytes, color: bytes, now: float, is_share: bool) -> None:
         self._map[_COLORED] = 1
-        self._colors.store(key, _NO_HOLDER, 1, now, False, color)
+        # A share can be drawn again: what was said is kept rather.
+        self._colors.store(key, _NO_HOLDER, 1, now, not is_share, color)
 
     def has_colors(self) -> bool:
         return self._map[_COLORED] == 1
 
-    def get_color(self, key: bytes, now: float) -> bytes:
+    def get_color(self, key: bytes, now: float) -> tuple[bytes, bool]:
         self._look()
-        newest, color = -1.0, b""
-        for _, _, at, _, _, found in self._colors.find(key):
+        newest, color, was_said = -1.0, b"", True
+        for _, _, at, mark, _, found in self._colors.find(key):
             if at > newest and abs(now - at) <= STITCH_MEMORY_S:
-                newest, color = at, found
-        return color
+                newest, color, was_said = at, found, mark
+        return color, not was_said
 
     def close(self) -> None:
         self._map.close()
