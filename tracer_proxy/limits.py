@@ -187,7 +187,9 @@ BAGGAGE_MEMBERS_MAX = 64
 EXTERNAL_ID_BYTES_MAX = 128
 COLOR_BYTES_MAX = 32
 SESSION_KEY_BYTES_MAX = 512
-"""A longer session key is cut before it is hashed."""
+"""A longer session key is none, but in a header that a ladder names."""
+SESSION_NAME_BYTES_MAX = 64
+"""A longer session key goes by its beginning and a digest."""
 
 # Telemetry.
 COLORS_COUNTED_MAX = 64
@@ -388,7 +390,6 @@ STITCH_REGIONS_MAX = 128
 """Processes that write at a time: workers, and those of before that still serve."""
 STITCH_RIVALS_MAX = 2
 """Holders of one key that are kept by one writer: two are enough to know that it tells nothing."""
-STITCH_SESSION_BYTES_MAX = 64
 STITCH_TOOL_BYTES_MAX = 63
 STITCH_RESULTS_MAX = 64
 """Results of one request that are looked up; the rest go by these."""

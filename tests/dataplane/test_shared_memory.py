@@ -95,7 +95,7 @@ def test_marks_are_seen_by_all_for_as_long_as_ids_are_kept(file: int) -> None:
     assert two.is_marked(KEY, NOW + STITCH_MEMORY_S)
     assert not two.is_marked(KEY, NOW + STITCH_MEMORY_S + 1)
     assert not two.is_marked(KEY[::-1], NOW)
-    assert (one.get(KEY, NOW), one.get_color(KEY, NOW)) == ([], b"")
+    assert (one.get(KEY, NOW), one.get_color(KEY, NOW)) == ([], (b"", False))
 
 
 def test_longer_texts_than_there_is_room_for_are_cut(file: int) -> None:
@@ -106,11 +106,12 @@ def test_longer_texts_than_there_is_room_for_are_cut(file: int) -> None:
 
 def test_colours_are_kept_apart_and_the_newest_counts(file: int) -> None:
     one, two = SharedMemory(file, 0), SharedMemory(file, 1)
-    assert one.get_color(KEY, NOW) == b""
-    one.put_color(KEY, b"blue", NOW)
-    two.put_color(KEY, b"x" * 32, NOW + 1)
-    assert one.get_color(KEY, NOW + 1) == two.get_color(KEY, NOW + 1) == b"x" * 32
-    assert one.get_color(KEY, NOW + STITCH_MEMORY_S + 2) == b""
+    assert one.get_color(KEY, NOW) == (b"", False)
+    one.put_color(KEY, b"blue", NOW, False)
+    assert two.get_color(KEY, NOW) == (b"blue", False)
+    two.put_color(KEY, b"x" * 32, NOW + 1, True)
+    assert one.get_color(KEY, NOW + 1) == two.get_color(KEY, NOW + 1) == (b"x" * 32, True)
+    assert one.get_color(KEY, NOW + STITCH_MEMORY_S + 2) == (b"", False)
     assert one.get(KEY, NOW) == []
 
 
@@ -148,9 +149,9 @@ def test_who_finds_no_free_region_reads_and_writes_nothing(file: int, monkeypatc
     assert late.region is None
     assert late.get(KEY, NOW) == [entry(1)]
     late.put(KEY, entry(2))
-    late.put_color(KEY, b"blue", NOW)
+    late.put_color(KEY, b"blue", NOW, False)
     assert first.get(KEY, NOW) == [entry(1)]
-    assert first.get_color(KEY, NOW) == b""
+    assert first.get_color(KEY, NOW) == (b"", False)
 
 
 def test_a_writer_killed_at_any_moment_leaves_only_what_is_whole(file: int) -> None:

@@ -45,12 +45,6 @@ def test_every_key_has_a_bucket(key: bytes, salt: str) -> None:
     assert 0 <= bucket(key, seed(salt)) < BUCKETS
 
 
-def test_only_the_first_512_bytes_of_a_key_count() -> None:
-    key = b"k" * 512
-    assert bucket(key, 1) == bucket(key + b"more", 1)
-    assert bucket(key[:511] + b"x", 1) != bucket(key, 1)
-
-
 def test_keys_spread_evenly() -> None:
     """100 cells of 2 000 each on average; a cell beyond ± 15 % would be more than six standard deviations away."""
     cells = Counter(bucket(b"user-%d" % number, seed("planner")) // 100 for number in range(200_000))

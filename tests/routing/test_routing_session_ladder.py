@@ -112,3 +112,13 @@ def test_a_pointer_of_ones_own() -> None:
     assert decided(by, "/", body=b'{"a/b": [{}, {"id": "s"}]}').session_key == b"s"
     assert decided(by, "/", body=b'{"a/b": {"1": {"id": "s"}}}').session_key == b"s"
     assert decided(by, "/", body=b'{"a/b": [{"id": "s"}]}').session_source == "trace"
+
+
+def test_a_key_goes_by_its_name_however_it_is_found() -> None:
+    """The name is what is remembered of a session, so that it must be drawn by it as well."""
+    by = ladder("header:x-session-id", "'query:sid'")
+    long = "tenants/acme/" + "x" * 60
+    keys = [decided(by, "/", f"x-session-id: {long}{end}").session_key for end in "ab"]
+    assert keys[0] != keys[1]
+    assert decided(by, f"/?sid={long}a").session_key == keys[0]
+    assert decided(by, f"/?sid={keys[0].decode()}").session_key == keys[0]

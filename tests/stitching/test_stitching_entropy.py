@@ -90,6 +90,13 @@ def test_random_ids_of_every_provider_are_unique(make: Make) -> None:
     assert share > 0.9
 
 
+@pytest.mark.parametrize("make", [RANDOM["Responses"], RANDOM["uuid"], RANDOM["hex"]])
+def test_hardly_an_id_of_a_response_is_missed(make: Make) -> None:
+    """One that is missed is a session that may change its lane: nothing else is known of it."""
+    dice = random.Random(7)
+    assert sum(not is_unique(make(dice)) for _ in range(20_000)) <= 5
+
+
 @pytest.mark.parametrize("call_id", COUNTED)
 def test_counts_words_and_patterns_are_not(call_id: str) -> None:
     assert not is_unique(call_id, "")

@@ -214,10 +214,10 @@ class Exchange(Attempts):
             tracing.remember_color(self, decision)
         if decision.fell_back:
             decision.lane.meter.fallbacks += 1
-        if route.split.notes_sessions and decision.lane.drain_s:
+        if route.split.notes_sessions and (decision.lane.drain_s or decision.lane.paints):
             tracing.note_session(self, decision)
 
-    def _decide(self, route: Route, recall: Callable[[bytes], bytes] | None) -> Decision:
+    def _decide(self, route: Route, recall: Callable[[bytes], tuple[bytes, bool]] | None) -> Decision:
         asking = self.plan.asking
         asking.earlier = self.session.encode() if self.session else b""
         if self.table.rules_read_clock:

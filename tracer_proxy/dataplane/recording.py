@@ -69,9 +69,9 @@ def record_of(exchange: "Exchange", status: int, error: ProxyError | None, ended
         lane, color, color_source = exchange.lane.name, decision.color.decode(), decision.color_source
         intended, source = color if decision.fell_back else decision.lane.name, decision.session_source
         if not session and not decision.hangs_on_trace:
-            session = decision.session_key.decode("utf-8", "replace")
+            session = decision.session_key.decode()
         if decision.session_key != (exchange.trace_id if decision.hangs_on_trace else session.encode()):
-            session_key = decision.session_key.decode("utf-8", "replace")
+            session_key = decision.session_key.decode()
     return Record(
         trace_id=exchange.trace_id,
         span_id=exchange.server_span_id,

@@ -19,17 +19,17 @@ from tracer_proxy.limits import (
     COLOR_BUCKETS,
     COLOR_BYTES_MAX,
     MARK_BUCKETS,
+    SESSION_NAME_BYTES_MAX,
     STITCH_BUCKETS,
     STITCH_MEMORY_S,
     STITCH_REGIONS_MAX,
     STITCH_RIVALS_MAX,
-    STITCH_SESSION_BYTES_MAX,
     STITCH_TOOL_BYTES_MAX,
 )
 from tracer_proxy.stitching.memory import ANYBODY, Remembered, Settled, as_entered, never, newest_of_each
 
 SECRET_BYTES = 32
-_ID_LAYOUT = f"16s16s8s8s?dI{COLOR_BYTES_MAX + 1}p{STITCH_SESSION_BYTES_MAX + 1}p{STITCH_TOOL_BYTES_MAX + 1}p"
+_ID_LAYOUT = f"16s16s8s8s?dI{COLOR_BYTES_MAX + 1}p{SESSION_NAME_BYTES_MAX + 1}p{STITCH_TOOL_BYTES_MAX + 1}p"
 _NO_HOLDER = bytes(6)
 _MARK_LAYOUT = "6sx"
 _COLOR_LAYOUT = f"6s{COLOR_BYTES_MAX + 1}p"
@@ -124,20 +124,21 @@ class SharedMemory:
         self._look()
         return any(abs(now - at) <= within_s for _, _, at, _, _ in self._marks.find(key))
 
-    def put_color(self, key: bytes, color: bytes, now: float) -> None:
+    def put_color(self, key: bytes, color: bytes, now: float, is_share: bool) -> None:
         self._map[_COLORED] = 1
-        self._colors.store(key, _NO_HOLDER, 1, now, False, color)
+        # A share can be drawn again: what was said is kept rather.
+        self._colors.store(key, _NO_HOLDER, 1, now, not is_share, color)
 
     def has_colors(self) -> bool:
         return self._map[_COLORED] == 1
 
-    def get_color(self, key: bytes, now: float) -> bytes:
+    def get_color(self, key: bytes, now: float) -> tuple[bytes, bool]:
         self._look()
-        newest, color = -1.0, b""
-        for _, _, at, _, _, found in self._colors.find(key):
+        newest, color, was_said = -1.0, b"", True
+        for _, _, at, mark, _, found in self._colors.find(key):
             if at > newest and abs(now - at) <= STITCH_MEMORY_S:
-                newest, color = at, found
-        return color
+                newest, color, was_said = at, found, mark
+        return color, not was_said
 
     def close(self) -> None:
         self._map.close()

@@ -1,14 +1,15 @@
 """Which trace an exchange belongs to, beyond what its head says plainly: policies, runs, ids echoed, colours remembered."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tracer_proxy.context.trace import TraceContext
-from tracer_proxy.routing.decision import Decision
+from tracer_proxy.limits import STITCH_MEMORY_S
+from tracer_proxy.routing.decision import Decision, lane_by_share
 from tracer_proxy.routing.lane import Lane
 from tracer_proxy.routing.route import Route
 from tracer_proxy.routing.table import Inbound
 from tracer_proxy.stitching.keys import Scope
-from tracer_proxy.stitching.session_name import session_name
 from tracer_proxy.stitching.turn import Joined, Turn
 from tracer_proxy.telemetry.record import Link
 
@@ -68,23 +69,58 @@ def take(exchange: "Exchange", joined: Joined) -> None:
 def turn_of(exchange: "Exchange", joined: Joined) -> Turn:
     """What to remember the exchange as."""
     decision = exchange.decision
-    color = decision.color if decision is not None else b""
+    color = _color_to_keep(exchange, decision) if decision is not None else b""
     turn = joined.turn(exchange.trace_id, exchange.server_span_id, exchange.sampled, color, began(exchange))
-    if decision is None or joined.session or decision.hangs_on_trace:
+    if decision is None or decision.hangs_on_trace:
         return turn
     # So that whoever later repeats an id instead of the session's name is known by the same one, and keeps its lane.
-    return turn._replace(session=session_name(decision.session_key.decode("utf-8", "replace")))
+    return turn._replace(session=decision.session_key.decode())
 
 
-def recall(exchange: "Exchange", session_key: bytes) -> bytes:
-    """The colour of a trace, or of a session, whose caller did not pass it on."""
-    if exchange.color:
-        return exchange.color
-    trace_id = b"" if exchange.context.source == "new" else exchange.trace_id
-    session = session_key.decode("latin-1") or exchange.plan.session
-    if not trace_id and not session:
+def _color_to_keep(exchange: "Exchange", decision: Decision) -> bytes:
+    """What later turns of the session have by the ids of this one's answer.
+
+    Not what they would be given again; and not a share that another route has given a session with a name, for that is drawn
+    by the name.
+    """
+    if decision.is_share and decision.color_source != "remembered":
         return b""
-    return exchange.worker.colors.of(trace_id, session, _agent(exchange), began(exchange))
+    return b"" if not decision.hangs_on_trace and _is_share(exchange, decision) else decision.color
+
+
+def _is_share(exchange: "Exchange", decision: Decision) -> bool:
+    """Also a colour that a caller has passed on together with the trace that got it."""
+    if decision.is_share or decision.color_source != "inbound":
+        return decision.is_share
+    return exchange.worker.colors.is_share(decision.color, exchange.trace_id, began(exchange))
+
+
+def recall(exchange: "Exchange", session_key: bytes) -> tuple[bytes, bool]:
+    """The colour of a trace, or of a session, whose caller did not pass it on; and whether it is that of a share."""
+    if exchange.color:
+        return exchange.color, False
+    trace_id = b"" if exchange.context.source == "new" else exchange.trace_id
+    session = session_key.decode() or exchange.plan.session
+    if trace_id or session:
+        color, is_share = exchange.worker.colors.of(trace_id, session, _agent(exchange), began(exchange))
+        if color:
+            return color, is_share
+    return _painted_elsewhere(exchange, session_key), True
+
+
+def _painted_elsewhere(exchange: "Exchange", session_key: bytes) -> bytes:
+    """The colour that the session has had by its share of another route, as long as it is in that share.
+
+    A route that paints goes by its own shares: a later hop must not move a session on an earlier one.
+    """
+    table, route = exchange.table, exchange.plan.route
+    if not session_key or route is None or route.split.paints:
+        return b""
+    for other in table.painting:
+        lane = lane_by_share(other, session_key, partial(has_served, exchange, other))
+        if lane.paints and exchange.worker.served.has(other.name, lane.name, session_key, began(exchange), STITCH_MEMORY_S):
+            return lane.paints
+    return b""
 
 
 def has_served(exchange: "Exchange", route: Route, lane: Lane, session_key: bytes) -> bool:
@@ -93,8 +129,8 @@ def has_served(exchange: "Exchange", route: Route, lane: Lane, session_key: byte
 
 
 def note_session(exchange: "Exchange", decision: Decision) -> None:
-    """The lane may be drained one day. What it is noted for then ends, for it is not noted any more."""
-    if decision.lane.weight:
+    """The lane may be drained one day, or has painted the session. What is noted ends where it gets no sessions any more."""
+    if decision.lane.weight and (decision.lane.drain_s or not decision.hangs_on_trace):
         exchange.worker.served.note(decision.route.name, decision.lane.name, decision.session_key, began(exchange))
 
 
@@ -104,7 +140,8 @@ def remember_color(exchange: "Exchange", decision: Decision) -> None:
     A session's is remembered only where nothing else would give it the same one again: shares do, and a share that is taken
     back must let its sessions go.
     """
-    session = ""
-    if decision.is_said:
-        session = exchange.plan.session if decision.hangs_on_trace else decision.session_key.decode("latin-1")
-    exchange.worker.colors.remember(decision.color, exchange.trace_id, session, _agent(exchange), began(exchange))
+    session, is_share = "", _is_share(exchange, decision)
+    if decision.is_said and not is_share:
+        session = exchange.plan.session if decision.hangs_on_trace else decision.session_key.decode()
+    colors = exchange.worker.colors
+    colors.remember(decision.color, exchange.trace_id, session, _agent(exchange), began(exchange), is_share=is_share)

@@ -51,8 +51,8 @@ class Asking:
         """In Unix seconds, where some rule asks what time it is."""
         self.rules: Sequence[ColorRule] = ()
         self.candidates: Sequence[tuple[int, ColorRule]] = ()
-        """Those of the ``rules`` that may hold for this head, with their numbers; found with the first request. What they look at
-        does not differ between requests with the same head."""
+        """Those of the ``rules`` that may hold for this head, with their numbers; found with the first request. What they
+        look at does not differ between requests with the same head."""
         self._agent_session: tuple[str, str] | None = None
 
     def came_again(self) -> None:

@@ -6,8 +6,6 @@ changing anything here would move every session of every user.
 
 from xxhash import xxh3_64_intdigest
 
-from tracer_proxy.limits import SESSION_KEY_BYTES_MAX
-
 BUCKETS = 10_000
 
 
@@ -17,4 +15,4 @@ def seed(salt: str) -> int:
 
 def bucket(key: bytes, seed: int) -> int:
     """0 to 9 999."""
-    return xxh3_64_intdigest(key[:SESSION_KEY_BYTES_MAX], seed) % BUCKETS
+    return xxh3_64_intdigest(key, seed) % BUCKETS

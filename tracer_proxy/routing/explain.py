@@ -102,7 +102,7 @@ def _answer(decision: Decision, asking: Asking, trace_id: bytes, endpoint: str) 
     return {
         "trace_id": trace_id.decode(),
         "route": route.name,
-        "session": {"key": decision.session_key.decode("latin-1"), "source": decision.session_source},
+        "session": {"key": decision.session_key.decode(), "source": decision.session_source},
         "color": decision.color.decode() or None,
         "color_source": decision.color_source,
         "bucket": bucket(decision.session_key, route.seed),
@@ -150,7 +150,7 @@ def _session_step(decision: Decision, asking: Asking, context: TraceContext, bod
             notes.append(f"{rung.source}: not known here: only workers remember the ids of earlier answers")
         else:
             notes.append(f"{rung.source}: {'empty' if found is not None and rung.is_one_place else 'not there'}")
-    return Step("session", decision.session_key.decode("latin-1"), tuple(notes))
+    return Step("session", decision.session_key.decode(), tuple(notes))
 
 
 def _color_step(table: Table, decision: Decision, asking: Asking, inbound: bytes, body: _Body) -> Step:

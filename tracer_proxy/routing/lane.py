@@ -68,7 +68,7 @@ class Lane:
 class Split:
     """Which lane serves a colour, and which one owns a bucket. ``baseline`` serves colours that nobody else serves."""
 
-    __slots__ = ("_owners", "_starts", "baseline", "by_color", "draining", "lanes", "notes_sessions")
+    __slots__ = ("_owners", "_starts", "baseline", "by_color", "draining", "lanes", "notes_sessions", "paints")
 
     def __init__(self, lanes: Sequence[Lane], baseline: Lane) -> None:
         self.lanes = tuple(lanes)
@@ -76,7 +76,8 @@ class Split:
         self.by_color = {color: lane for lane in lanes for color in lane.colors}
         self.draining = tuple(lane for lane in lanes if lane.drain_s and not lane.weight)
         """They get no new sessions and finish those that they have."""
-        self.notes_sessions = any(lane.drain_s and lane.weight for lane in lanes)
+        self.paints = any(lane.paints and (lane.weight or lane.drain_s) for lane in lanes)
+        self.notes_sessions = self.paints or any(lane.drain_s and lane.weight for lane in lanes)
         for lane in lanes:
             if lane.falls_back and lane is not baseline:
                 lane.stand_ins = (*lane.failover, baseline, *baseline.failover)

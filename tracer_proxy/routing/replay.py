@@ -41,7 +41,13 @@ class Replay:
         remembered = past.color if past.color_source == "remembered" else b""
         context = new_trace(past.trace_id)
         return decide(
-            self._replayed, route, past, context, inbound, lambda _: remembered, lambda lane, _: lane.name in past.lanes
+            self._replayed,
+            route,
+            past,
+            context,
+            inbound,
+            lambda _: (remembered, False),
+            lambda lane, _: lane.name in past.lanes,
         )
 
 
@@ -152,6 +158,10 @@ class _Rule(ColorRule):
     def __init__(self, rule: ColorRule, number: int) -> None:
         super().__init__(rule.color.decode(), rule.condition)
         self._number = number
+
+    def may_hold(self, asking: Asking) -> bool:
+        """Not asked before it is its turn: what is not recorded is no matter where an earlier rule holds."""
+        return True
 
     def holds(self, asking: Asking, session_key: bytes) -> bool:
         assert isinstance(asking, Past)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from tracer_proxy.context.baggage import member
+from tracer_proxy.context.session_name import session_name
 from tracer_proxy.genai.json_pointer import Pointer
 from tracer_proxy.genai.requests.sessions import session_of_claude_code
 from tracer_proxy.routing.asking import Asking
@@ -166,11 +167,11 @@ class TraceRung(Rung):
 
 
 def find_session(ladder: Sequence[Rung], asking: Asking, trace_id: bytes) -> tuple[bytes, Rung]:
-    """The key and the rung it came from; ``ladder`` ends with a ``TraceRung``, so there always is one."""
+    """The key's name and the rung it came from; ``ladder`` ends with a ``TraceRung``, so there always is one."""
     for rung in ladder:
         key = rung.find(asking, trace_id)
         if key:
-            return key, rung
+            return session_name(key), rung
     return trace_id, ladder[-1]
 
 

@@ -83,6 +83,8 @@ class Table:
         self.rules_read_clock = any(rule.condition.reads_clock for rule in self.color_rules)
         self.has_colors = bool(color_rules) or any(lane.colors or lane.paints for lane in lanes)
         """So that it matters to know a trace's colour."""
+        self.painting = tuple(route for route in self.routes if route.split.paints)
+        """Where sessions get a colour by their share."""
         self.taken = TRACE_FIELDS | FORWARDED_FIELDS | FRAMING | HOP_BY_HOP | {b"host", X_SHADOW}
         """Names of headers that end here: the proxy writes its own, or none."""
         ladders = {rung.name for route in routes for rung in route.ladder if isinstance(rung, HeaderRung)}

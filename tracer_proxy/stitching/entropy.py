@@ -20,7 +20,10 @@ _DIGITS, _SMALL, _CAPITAL = b"0123456789", b"abcdefghijklmnopqrstuvwxyz", b"ABCD
 _KINDS = bytes.maketrans(_DIGITS + _SMALL + _CAPITAL, b"0" * 10 + b"a" * 26 + b"A" * 26)
 _CHARACTERS = _DIGITS + _SMALL + _CAPITAL
 _is_near = frozenset((one, other) for one in _CHARACTERS for other in _CHARACTERS if abs(one - other) <= 1).__contains__
-_ALPHABETS = ((re.compile(b"[0-9a-f]+|[0-9A-F]+").fullmatch, 16), (re.compile(b"[0-9a-z]+|[0-9A-Z]+").fullmatch, 36))
+_is_hex = re.compile(b"[0-9a-f]+|[0-9A-F]+").fullmatch
+_LONG_HEX_CHARS = 32
+"""What is as long and has but a few letters is no word: fewer turns will do. Nothing else is known of the id of a response."""
+_ALPHABETS = ((_is_hex, 16), (re.compile(b"[0-9a-z]+|[0-9A-Z]+").fullmatch, 36))
 _without_words = partial(re.compile(b"[A-Z]?[a-z]{2,}").sub, b"")
 
 
@@ -48,7 +51,8 @@ def _random_bits(token: bytes) -> float:
         return 0.0
     kinds = token.translate(_KINDS)
     # Digits, small and capital letters take turns: by chance at 40 to 66 of 100 characters.
-    if sum(map(ne, kinds, kinds[1:])) * 5 < chars:
+    turns = sum(map(ne, kinds, kinds[1:]))
+    if turns * 5 < chars and not (turns * 10 >= chars >= _LONG_HEX_CHARS and _is_hex(token)):
         return 0.0
     for match, characters in _ALPHABETS:
         if match(token):

@@ -1,8 +1,8 @@
 """One trace for all that names the same run in its path (``/~/RUN/...``), whatever else it says."""
 
+from tracer_proxy.context.session_name import session_name
 from tracer_proxy.stitching.keys import Keys, Scope
 from tracer_proxy.stitching.memory import Memory, Remembered
-from tracer_proxy.stitching.session_name import session_name
 from tracer_proxy.stitching.turn import Counts, Joined, Turn, first_of_a_trace, is_full, link_to, step_after
 
 
@@ -17,7 +17,7 @@ class Runs:
         found = self._memory.get(self._key(run, scope, is_trusted), now)
         # Two requests may have begun a run at the same time, each with a trace of its own: the others go by the earlier.
         taking = [entry for entry in found if not is_full(entry, now)]
-        session = session_name(scope.session)
+        session = session_name(scope.session.encode()).decode()
         if taking:
             self._counts.joins["run"] += 1
             return step_after(min(taking, key=lambda entry: (entry.began, entry.trace_id)), "run", session)
@@ -32,7 +32,7 @@ class Runs:
     def remember(self, turn: Turn, run: bytes, scope: Scope, is_trusted: bool, now: float) -> None:
         """At once, not when the answer has come: requests of a run come side by side."""
         holder = bytes.fromhex(turn.trace_id.decode())
-        session = session_name(turn.session).encode()
+        session = session_name(turn.session.encode())
         entry = Remembered(
             turn.trace_id,
             turn.root_id,

@@ -5,6 +5,7 @@ Every rule here errs to one side: a request that could belong to two traces begi
 
 from typing import NamedTuple
 
+from tracer_proxy.context.session_name import session_name
 from tracer_proxy.genai.answered import Answered
 from tracer_proxy.genai.asked import Asked, Echo
 from tracer_proxy.limits import STITCH_HISTORY_MAX, STITCH_RESULTS_MAX, STITCH_TOOL_BYTES_MAX, TRACE_AGE_S_MAX
@@ -13,7 +14,6 @@ from tracer_proxy.stitching.keys import Keys, Scope
 from tracer_proxy.stitching.memory import Memory, Remembered, the_only
 from tracer_proxy.stitching.pending import PendingCalls
 from tracer_proxy.stitching.runs import Runs
-from tracer_proxy.stitching.session_name import session_name
 from tracer_proxy.stitching.turn import Counts, Joined, Turn, first_of_a_trace, is_full, link_to, step_after
 from tracer_proxy.telemetry.record import Link, ToolRun
 
@@ -99,7 +99,7 @@ class Stitcher:
         ``span_id`` is that of the attempt that was answered.
         """
         request = self._request(asked, scope, now)
-        session = session_name(turn.session).encode()
+        session = session_name(turn.session.encode())
         newest = Remembered(
             turn.trace_id, turn.root_id, span_id, turn.sampled, turn.color, session, now, turn.began, turn.steps
         )
@@ -125,7 +125,8 @@ class Stitcher:
                 self.pending.remember(entry, run, scope.place, tool, call.arguments_digest)
 
     def _request(self, asked: Asked, scope: Scope, now: float) -> _Request:
-        return _Request(asked, self._keys.scope(scope), session_name(scope.session or asked.session_id), now)
+        session = session_name((scope.session or asked.session_id).encode(errors="replace")).decode()
+        return _Request(asked, self._keys.scope(scope), session, now)
 
     def _call_key(self, request: _Request, call_id: str, tool: str, anchor: bytes) -> bytes:
         """Empty for a call that cannot be told from others."""
