@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 
 THRIFT := .thrift
 
-.PHONY: help setup demo test test-backends test-prometheus test-thrift lint bench bench-peers soak lock clean
+.PHONY: help setup demo test test-backends test-prometheus test-thrift lint bench bench-peers soak gameday lock clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -60,6 +60,9 @@ bench-peers:  ## install the proxies that bench compares with (apt as root; the 
 soak: $(READY)  ## ten minutes of mixed load with injected faults, then reloads under load
 	@$(BIN)/python -m soak mixed --minutes 10
 	@$(BIN)/python -m soak reloads
+
+gameday: $(READY)  ## good and bad canaries under load, and what becomes of them; then 400 simulated ones
+	@$(BIN)/python -m gameday
 
 lock: $(READY)  ## refresh requirements/dev.lock from the ranges in pyproject.toml
 	@$(BIN)/python -m pip install --quiet pip-tools

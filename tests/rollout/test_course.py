@@ -146,6 +146,7 @@ def test_switching_gives_the_share_and_the_colours_to_another_lane() -> None:
     ride.judge.outcome = Outcome.FAILING
     assert ride.runs(30) == ["switched"]
     assert ride.traffic == Traffic({"stable": 75, "canary": 0, "rules": 25}, frozenset({"canary"}), "rules")
+    assert (ride.course.percent, ride.course.history[-1].percent) == (0, 0)
 
 
 def test_a_guard_watches_for_ever_and_switches() -> None:
@@ -321,7 +322,9 @@ def test_weights_add_up_to_100_and_none_is_negative(others: dict[str, float], pe
     baseline, heir = min(others), max(others)
     plan = Plan("v2", "r", "x", baseline, (percent,), 1, Rules(), OnFailure.SWITCH, heir)
     gone = status in (Status.ROLLED_BACK, Status.ABORTED)
-    found = traffic(Course(status=status, percent=0.0 if gone else percent), plan, {**others, "x": 5.0})
+    found = traffic(
+        Course(status=status, percent=0.0 if gone or status is Status.SWITCHED else percent), plan, {**others, "x": 5.0}
+    )
     assert found is not None
     assert sum(found.weights.values()) == pytest.approx(100)
     assert min(found.weights.values()) >= 0

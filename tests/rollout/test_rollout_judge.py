@@ -231,6 +231,11 @@ def test_confidence_below_the_bound_fails_once_it_was_watched_for_long_enough() 
     assert late.message.startswith("Confidence: 0.55 on average of 100 values in the last 300 s; below 0.65 (t-test, p = ")
 
 
+def test_what_is_all_but_impossible_is_not_told_as_a_chance_of_nothing() -> None:
+    low = confident(0.5, values=1500)
+    assert verdict_of(CONFIDENCE, low, recent=low).message.partition("(")[2].startswith("t-test, p < 1e-99 < 0.0")
+
+
 def test_confidence_that_came_back_is_healthy() -> None:
     low, high = confident(0.55), confident(0.75)
     assert verdict_of(CONFIDENCE, high).outcome is Outcome.HEALTHY

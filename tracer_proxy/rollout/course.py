@@ -194,7 +194,7 @@ def _fail(course: Course, plan: Plan, at: str, verdict: Verdict) -> Change:
     if plan.on_failure is OnFailure.PAUSE:
         course.status, kind = Status.PAUSED, Kind.PAUSED
     elif plan.on_failure is OnFailure.SWITCH:
-        course.status, kind = Status.SWITCHED, Kind.SWITCHED
+        course.status, course.percent, kind = Status.SWITCHED, 0.0, Kind.SWITCHED
     else:
         course.status, course.percent, kind = Status.ROLLED_BACK, 0.0, Kind.ROLLED_BACK
     return _note(course, kind, before, said, verdict, course.held_s)

@@ -15,6 +15,8 @@ from tracer_proxy.rollout.statistics import level_at
 from tracer_proxy.rollout.verdict import Finding, Outcome, Verdict
 from tracer_proxy.telemetry.evidence import Evidence
 
+_P_TOLD_MIN = 1e-99
+
 
 def judge(
     rules: Rules, lane: Evidence, baseline: Evidence, *, look: int, recent: Evidence | None, alone: bool = False
@@ -57,12 +59,12 @@ def _exchanges(needed: int, exchanges: int) -> Finding:
 def _decided(bound: Measured, alpha: float) -> Finding:
     p_value, level = bound.p_value, level_at(bound.information, alpha) if bound.information else 0.0
     if p_value is not None and p_value < level:
-        outcome, reason = Outcome.FAILING, f"{bound.beyond} ({bound.test}, p = {p_value:.2g} < {level:.2g})"
+        outcome, reason = Outcome.FAILING, f"{bound.beyond} ({bound.test}, {_told(p_value)} < {level:.2g})"
     elif bound.missing:
         outcome, reason = Outcome.UNDECIDED, bound.missing
     elif p_value is not None and p_value < 0.5:
         outcome = Outcome.UNDECIDED
-        reason = f"{bound.beyond}, which may be chance ({bound.test}, p = {p_value:.2g}, fails below {level:.2g})"
+        reason = f"{bound.beyond}, which may be chance ({bound.test}, {_told(p_value)}, fails below {level:.2g})"
     else:
         outcome, reason = Outcome.HEALTHY, bound.within
     return Finding(
@@ -77,3 +79,8 @@ def _decided(bound: Measured, alpha: float) -> Finding:
         message=f"{bound.seen}; {reason}.",
         bound=bound.bound,
     )
+
+
+def _told(p_value: float) -> str:
+    """A tail too thin for a number is not impossible."""
+    return f"p = {p_value:.2g}" if p_value >= _P_TOLD_MIN else f"p < {_P_TOLD_MIN:g}"

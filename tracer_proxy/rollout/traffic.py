@@ -24,11 +24,12 @@ def traffic(course: Course, plan: Plan, lanes: Mapping[str, float]) -> Traffic |
     is_guard = plan.lane == plan.baseline
     if course.status is Status.WAITING or (course.status is Status.ABORTED and is_guard):
         return None
-    weights = _shared(plan, course.percent, lanes)
     if course.status is Status.SWITCHED:
+        weights = _shared(plan, plan.steps[course.step], lanes)
         weights[plan.switch_to] += weights[plan.lane]
         weights[plan.lane] = 0.0
         return Traffic(weights, frozenset((plan.lane,)), plan.switch_to)
+    weights = _shared(plan, course.percent, lanes)
     if course.status in (Status.ROLLED_BACK, Status.ABORTED):
         return Traffic(weights, frozenset((plan.lane,)))
     return Traffic(weights)
