@@ -468,6 +468,8 @@ MOCK_QUOTE_CHARS_MAX = 300
 """What an answer repeats of a user's text or a tool's result."""
 MOCK_COUNTED_CHARS_MAX = 64 * KiB
 """Characters of one text whose tokens are counted; those of the rest are extrapolated."""
+MOCK_EMBEDDED_CHARS_MAX = 32 * KiB
+"""Characters of one text that its vector depends on; about what embedding models read."""
 MOCK_SCHEMA_DEPTH_MAX = 24
 MOCK_SCHEMA_PARTS_MAX = 10_000
 """Parts looked at for the data of one JSON schema: ``allOf`` of ``allOf`` multiplies."""

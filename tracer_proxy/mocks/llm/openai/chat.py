@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from tracer_proxy.mocks.json_text import JsonObject
-from tracer_proxy.mocks.llm import answer, tokens
-from tracer_proxy.mocks.llm.conversation import Reply, ToolCall
+from tracer_proxy.mocks.llm import answer, ending
+from tracer_proxy.mocks.llm.conversation import Reply
 from tracer_proxy.mocks.llm.ids import Ids
 from tracer_proxy.mocks.llm.openai.chat_request import ChatRequest
 
@@ -49,7 +49,7 @@ def complete(request: ChatRequest, trace: str = "") -> Completion:
         model=request.conversation.model,
         choices=choices,
         prompt_tokens=request.prompt_tokens,
-        completion_tokens=sum(_reply_tokens(choice.reply) for choice in choices),
+        completion_tokens=sum(ending.count(choice.reply) for choice in choices),
     )
 
 
@@ -85,10 +85,8 @@ def as_json(completion: Completion) -> JsonObject:
 
 def _choice(request: ChatRequest, ids: Ids, index: int) -> Choice:
     reply = answer.reply(request.conversation, Ids(request.digest), index)
-    if reply.calls:
-        reply, finish_reason = _cut_calls(reply, request.tokens_max)
-    else:
-        reply, finish_reason = _cut_text(reply.text or "", request)
+    ended = ending.end(reply, request.stop, request.tokens_max)
+    reply, finish_reason = ended.reply, _finish_reason(ended)
     call_ids = (
         ids.make("call_", number=index * len(reply.calls) + place, hex_digits=_CALL_ID_DIGITS)
         for place in range(len(reply.calls))
@@ -96,29 +94,10 @@ def _choice(request: ChatRequest, ids: Ids, index: int) -> Choice:
     return Choice(index, reply, tuple(call_ids), finish_reason)
 
 
-def _cut_text(text: str, request: ChatRequest) -> tuple[Reply, str]:
-    """A stop sequence ends the text before itself; what is then still too long breaks off."""
-    ends = [end for end in map(text.find, request.stop) if end >= 0]
-    text = text[: min(ends, default=len(text))]
-    if request.tokens_max is None or tokens.count(text) <= request.tokens_max:
-        return Reply(text=text), "stop"
-    return Reply(text=tokens.cut(text, request.tokens_max)), "length"
-
-
-def _cut_calls(reply: Reply, tokens_max: int | None) -> tuple[Reply, str]:
-    """Arguments that do not fit break off and are no JSON any more, as the provider's would."""
-    if tokens_max is None or _reply_tokens(reply) <= tokens_max:
-        return reply, "tool_calls"
-    calls = []
-    for call in reply.calls:
-        left = max(0, tokens_max - tokens.count(call.name))
-        calls.append(ToolCall(call.name, tokens.cut(call.arguments, left)))
-    return Reply(calls=tuple(calls)), "length"
-
-
-def _reply_tokens(reply: Reply) -> int:
-    called = sum(tokens.count(call.name) + tokens.count(call.arguments) for call in reply.calls)
-    return called + tokens.count(reply.text or "")
+def _finish_reason(ended: ending.Ended) -> str:
+    if ended.is_cut:
+        return "length"
+    return "tool_calls" if ended.reply.calls else "stop"
 
 
 def _choice_json(choice: Choice) -> JsonObject:

@@ -67,6 +67,7 @@ def _conversation(fields: Fields, model: str, messages: list[Message]) -> Conver
         called=chat_messages.called_since_user(messages),
         tools=may_call,
         must_call=must_call,
+        parallel=fields.get("parallel_tool_calls") is not False,
         schema=_answer_schema(fields),
     )
 
