@@ -470,6 +470,14 @@ MOCK_COUNTED_CHARS_MAX = 64 * KiB
 """Characters of one text whose tokens are counted; those of the rest are extrapolated."""
 MOCK_EMBEDDED_CHARS_MAX = 32 * KiB
 """Characters of one text that its vector depends on; about what embedding models read."""
+MOCK_EMBEDDINGS_MAX = 2048
+MOCK_EMBEDDED_TOKENS_MAX = 300_000
+"""Texts of one embeddings request, and their tokens together; the provider's own bounds."""
+MOCK_RESPONSES_MAX = 10_000
+MOCK_RESPONSES_BYTES_MAX = 32 * MiB
+"""Responses kept to be fetched, or continued by ``previous_response_id``; those not used for longest give way."""
+MOCK_INPUT_ITEMS_PAGE_MAX = 100
+"""The provider's own bound."""
 MOCK_SCHEMA_DEPTH_MAX = 24
 MOCK_SCHEMA_PARTS_MAX = 10_000
 """Parts looked at for the data of one JSON schema: ``allOf`` of ``allOf`` multiplies."""

@@ -11,10 +11,8 @@ from tracer_proxy.mocks.llm.settings import DEFAULTS, Settings
 def create_app(settings: Settings = DEFAULTS) -> web.Application:
     """The application with every provider's routes, the journal and ``/healthz``."""
     app = web.Application(client_max_size=limits.MOCK_REQUEST_BYTES_MAX, middlewares=[openai.error_envelopes])
-    app[openai.SETTINGS] = settings
     recording.install(app)
-    openai.add_routes(app.router)
-    app.on_response_prepare.append(openai.add_headers)
+    openai.install(app, settings)
     return app
 
 

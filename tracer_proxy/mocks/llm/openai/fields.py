@@ -23,6 +23,10 @@ class Fields:
         """The value as it stands; None if absent."""
         return self._values.get(name)
 
+    def whole(self) -> JsonObject:
+        """The object as it stands."""
+        return self._values
+
     def text(self, name: str) -> str:
         """A string that has to be there."""
         value = self.optional_text(name)
@@ -96,7 +100,7 @@ class Fields:
     def json(self, name: str) -> JsonObject:
         """An object as it stands; absent means an empty one."""
         found = self.object(name)
-        return {} if found is None else found._values
+        return {} if found is None else found.whole()
 
     def _check_range(self, name: str, value: float, low: float, high: float | None) -> None:
         if value < low:
