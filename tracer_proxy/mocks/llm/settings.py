@@ -12,6 +12,8 @@ class Settings:
     token_interval_s: float = 0.0
     """Pause before each event of a stream but the first, so that a stream can be watched."""
     models: tuple[str, ...] = MODELS
+    strict_models: bool = False
+    api_keys: tuple[str, ...] = ()
 
 
 DEFAULTS = Settings()

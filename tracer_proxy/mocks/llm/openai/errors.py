@@ -1,6 +1,7 @@
 """The provider's error envelope. One exception carries it; ``routes.py`` turns it into a response."""
 
 from tracer_proxy.mocks.json_text import JsonObject
+from tracer_proxy.mocks.llm.fields import json_type
 
 
 class ApiError(Exception):
@@ -26,17 +27,10 @@ def missing(param: str) -> ApiError:
 
 def wrong_type(param: str, expected: str, value: object) -> ApiError:
     """A field holds a value of another type."""
-    message = f"The field '{param}' has to be {expected}, not {_json_type(value)}."
+    message = f"The field '{param}' has to be {expected}, not {json_type(value)}."
     return ApiError(400, message, param=param, code="invalid_type")
 
 
 def wrong_value(param: str, message: str) -> ApiError:
     """A field holds a value of the right type that is not possible."""
     return ApiError(400, message, param=param, code="invalid_value")
-
-
-def _json_type(value: object) -> str:
-    if value is None:
-        return "null"
-    names = {bool: "a boolean", int: "an integer", float: "a number", str: "a string", list: "an array"}
-    return names.get(type(value), "an object")

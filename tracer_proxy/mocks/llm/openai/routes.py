@@ -12,9 +12,9 @@ from tracer_proxy.mocks.llm.ids import Ids
 from tracer_proxy.mocks.llm.openai import chat, chat_stream, models
 from tracer_proxy.mocks.llm.openai.chat_request import read_chat_request
 from tracer_proxy.mocks.llm.openai.errors import ApiError
+from tracer_proxy.mocks.llm.serving import SETTINGS
 from tracer_proxy.mocks.llm.settings import Settings
 
-SETTINGS = web.AppKey("settings", Settings)
 _PREFIXES = ("", "/v1", "/v1/v1")
 """A base URL given with, without, or once too often with ``/v1`` still works."""
 _JSON_TYPES = ("application/json", "application/octet-stream")
@@ -24,6 +24,15 @@ _STREAM_HEADERS = {
     "cache-control": "no-cache",
     "x-accel-buffering": "no",
 }
+
+
+def application(settings: Settings) -> web.Application:
+    """The provider's paths, headers and error responses."""
+    app = web.Application(middlewares=[error_envelopes])
+    app[SETTINGS] = settings
+    add_routes(app.router)
+    app.on_response_prepare.append(add_headers)
+    return app
 
 
 def add_routes(router: web.UrlDispatcher) -> None:
