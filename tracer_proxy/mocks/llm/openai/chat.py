@@ -40,13 +40,13 @@ class Completion:
     """As in ``ChatRequest``."""
 
 
-def complete(request: ChatRequest, trace: str = "") -> Completion:
+def complete(request: ChatRequest, trace: bytes = b"") -> Completion:
     """Answer a request; the same request gets an equal completion.
 
     What it says never hangs on ``trace``, but its ids do: a provider's are different in each conversation, and whoever follows
     a conversation by them must be able to tell two apart in which the same was said.
     """
-    ids = Ids(request.digest + trace.encode())
+    ids = Ids(request.digest + trace)
     choices = tuple(_choice(request, ids, index) for index in range(request.choices))
     return Completion(
         id=ids.make("chatcmpl-"),

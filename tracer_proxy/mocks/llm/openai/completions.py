@@ -88,9 +88,9 @@ def read_completion_request(body: Any) -> CompletionRequest:
     )
 
 
-def complete(request: CompletionRequest, trace: str) -> Completion:
+def complete(request: CompletionRequest, trace: bytes) -> Completion:
     """Answer a request; the ids, and nothing else, hang on ``trace``."""
-    ids = Ids(request.digest + trace.encode())
+    ids = Ids(request.digest + trace)
     places = [(text, number) for text in request.texts for number in range(request.choices)]
     choices = tuple(_choice(request, text, number, index) for index, (text, number) in enumerate(places))
     said = sum(choice.tokens for choice in choices)

@@ -1,12 +1,9 @@
 """The provider's response headers. They repeat with the request: the processing time is made up, the id is a digest."""
 
-import hashlib
-
 from aiohttp import web
 
-from tracer_proxy.mocks import recording
-from tracer_proxy.mocks.llm.ids import Ids
-from tracer_proxy.mocks.llm.openai.serving import PROMPT_TOKENS
+from tracer_proxy.mocks.llm import serving
+from tracer_proxy.mocks.llm.openai.asked import PROMPT_TOKENS
 
 _REQUESTS_A_MINUTE = 10_000
 _TOKENS_A_MINUTE = 2_000_000
@@ -15,10 +12,7 @@ _MINUTE_MS = 60_000
 
 async def add(request: web.Request, response: web.StreamResponse) -> None:
     """Those of every answer, and what is left of the rate limits where a model was asked."""
-    if recording.is_own_path(request.path):
-        return
-    said = f"{request.method} {request.path} ".encode() + request.get(recording.BODY_DIGEST, b"")
-    response.headers["x-request-id"] = Ids(hashlib.sha256(said).digest()).make("req_")
+    response.headers["x-request-id"] = serving.request_ids(request).make("req_")
     response.headers["openai-processing-ms"] = "1"
     response.headers["openai-version"] = "2020-10-01"
     response.headers["openai-organization"] = "org-mock"

@@ -54,9 +54,9 @@ def read_moderation_request(body: Any) -> ModerationRequest:
     return ModerationRequest(fields.optional_text("model") or _MODEL, tuple(_inputs(fields)), json_text.digest(body))
 
 
-def moderate(request: ModerationRequest, trace: str) -> JsonObject:
+def moderate(request: ModerationRequest, trace: bytes) -> JsonObject:
     """The body of the answer; its id, and nothing else, hangs on ``trace``."""
-    ids = Ids(request.digest + trace.encode())
+    ids = Ids(request.digest + trace)
     results = [_result(text, has_image) for text, has_image in request.inputs]
     return {"id": ids.make("modr-"), "model": request.model, "results": results}
 

@@ -32,9 +32,9 @@ _REPEATED: JsonObject = {
 _UNDER_WAY: JsonObject = {"output": [], "usage": None, "completed_at": None, "incomplete_details": None}
 
 
-def respond(request: ResponseRequest, trace: str) -> JsonObject:
+def respond(request: ResponseRequest, trace: bytes) -> JsonObject:
     """The whole response. What it says never hangs on ``trace``, but its ids do, as those of chats."""
-    ids = Ids(request.digest + trace.encode())
+    ids = Ids(request.digest + trace)
     said = answer.reply(request.conversation, Ids(request.digest), 0)
     ended = ending.end(said, (), request.tokens_max)
     status = "incomplete" if ended.is_cut else "completed"

@@ -4,8 +4,10 @@ from aiohttp import web
 
 from tracer_proxy import limits
 from tracer_proxy.mocks.json_text import JsonObject
+from tracer_proxy.mocks.llm import serving
 from tracer_proxy.mocks.llm.ids import Ids
-from tracer_proxy.mocks.llm.openai import response_stream, serving
+from tracer_proxy.mocks.llm.openai import response_stream
+from tracer_proxy.mocks.llm.openai.asked import ask, read_body
 from tracer_proxy.mocks.llm.openai.errors import ApiError, wrong_value
 from tracer_proxy.mocks.llm.openai.fields import Fields
 from tracer_proxy.mocks.llm.openai.response import respond, under_way
@@ -19,8 +21,8 @@ _PAGE = 20
 
 async def create(request: web.Request) -> web.StreamResponse:
     """Answer; a background response is whole by the time it is first asked for."""
-    asked = read_response_request(await serving.read_body(request), request.app[STORE])
-    serving.ask(request, asked.conversation.model, asked.prompt_tokens, "input")
+    asked = read_response_request(await read_body(request), request.app[STORE])
+    ask(request, asked.conversation.model, asked.prompt_tokens, "input")
     response = respond(asked, serving.trace_id(request))
     if asked.store:
         request.app[STORE].add(response, written_out(asked.inputs, Ids(asked.digest)))
@@ -31,7 +33,7 @@ async def create(request: web.Request) -> web.StreamResponse:
 
 async def count_input(request: web.Request) -> web.Response:
     """How many tokens the prompt of such a request has."""
-    asked = read_response_request(await serving.read_body(request), request.app[STORE])
+    asked = read_response_request(await read_body(request), request.app[STORE])
     return serving.answer({"object": "response.input_tokens", "input_tokens": asked.prompt_tokens})
 
 

@@ -1,30 +1,30 @@
 """The provider's paths and error responses."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
-from tracer_proxy import limits
+from tracer_proxy.mocks.json_text import JsonObject
+from tracer_proxy.mocks.llm import serving
 from tracer_proxy.mocks.llm.openai import (
     access,
     chat,
     chat_stream,
     completions,
     embeddings,
+    errors,
     headers,
     models,
     moderations,
     response_routes,
-    serving,
 )
+from tracer_proxy.mocks.llm.openai.asked import ask, read_body
 from tracer_proxy.mocks.llm.openai.chat_request import read_chat_request
 from tracer_proxy.mocks.llm.openai.errors import ApiError
 from tracer_proxy.mocks.llm.openai.response_store import ResponseStore
 from tracer_proxy.mocks.llm.settings import Settings
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _PREFIXES = ("", "/v1", "/v1/v1", "/openai", "/openai/v1")
 """A base URL given with, without, or once too often with ``/v1`` still works; ``/openai`` is Azure's."""
@@ -32,8 +32,9 @@ _DEPLOYMENT = "/openai/deployments/{deployment}"
 """Where Azure has what a model does; the model is the deployment."""
 
 
-def install(app: web.Application, settings: Settings) -> None:
-    """Serve the provider's paths, with and without a slash at the end."""
+def application(settings: Settings) -> web.Application:
+    """The provider's paths, with and without a slash at the end, its headers and error responses."""
+    app = web.Application(middlewares=[serving.refusals(_envelope)])
     app[serving.SETTINGS] = settings
     app[response_routes.STORE] = ResponseStore()
     for endpoint in _ENDPOINTS:
@@ -42,20 +43,11 @@ def install(app: web.Application, settings: Settings) -> None:
         for path in (prefix + endpoint.path + slash for prefix in prefixes for slash in endpoint.slashes):
             app.router.add_route(endpoint.method, path, handler)
     app.on_response_prepare.append(headers.add)
+    return app
 
 
-@web.middleware
-async def error_envelopes(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer every refusal in the provider's JSON, those of the HTTP server included."""
-    try:
-        return await handler(request)
-    except ApiError as error:
-        return serving.answer(error.envelope(), error.status)
-    except web.HTTPException as error:
-        response = serving.answer(_from_http(request, error).envelope(), error.status)
-        if "allow" in error.headers:
-            response.headers["allow"] = error.headers["allow"]
-        return response
+def _envelope(request: web.Request, error: serving.Refused) -> JsonObject:
+    return errors.envelope(error)
 
 
 def _for_holders_of_a_key(handler: Handler) -> Handler:
@@ -69,8 +61,8 @@ def _for_holders_of_a_key(handler: Handler) -> Handler:
 
 
 async def _chat_completions(request: web.Request) -> web.StreamResponse:
-    asked = read_chat_request(await serving.read_body(request))
-    serving.ask(request, asked.conversation.model, asked.prompt_tokens, "messages")
+    asked = read_chat_request(await read_body(request))
+    ask(request, asked.conversation.model, asked.prompt_tokens, "messages")
     completion = chat.complete(asked, serving.trace_id(request))
     if not asked.stream:
         return serving.answer(chat.as_json(completion))
@@ -78,8 +70,8 @@ async def _chat_completions(request: web.Request) -> web.StreamResponse:
 
 
 async def _completions(request: web.Request) -> web.StreamResponse:
-    asked = completions.read_completion_request(await serving.read_body(request))
-    serving.ask(request, asked.model, asked.longest_tokens, "prompt")
+    asked = completions.read_completion_request(await read_body(request))
+    ask(request, asked.model, asked.longest_tokens, "prompt")
     completion = completions.complete(asked, serving.trace_id(request))
     if not asked.stream:
         return serving.answer(completions.as_json(completion))
@@ -87,8 +79,8 @@ async def _completions(request: web.Request) -> web.StreamResponse:
 
 
 async def _embeddings(request: web.Request) -> web.Response:
-    asked = embeddings.read_embedding_request(await serving.read_body(request))
-    serving.ask(request, asked.model, asked.longest_tokens(), "input")
+    asked = embeddings.read_embedding_request(await read_body(request))
+    ask(request, asked.model, asked.longest_tokens(), "input")
     vectors = []
     for place in range(len(asked.inputs)):
         vectors.append(embeddings.vector(asked, place))
@@ -97,8 +89,8 @@ async def _embeddings(request: web.Request) -> web.Response:
 
 
 async def _moderations(request: web.Request) -> web.Response:
-    asked = moderations.read_moderation_request(await serving.read_body(request))
-    serving.ask(request, asked.model, asked.longest_tokens(), "input")
+    asked = moderations.read_moderation_request(await read_body(request))
+    ask(request, asked.model, asked.longest_tokens(), "input")
     return serving.answer(moderations.moderate(asked, serving.trace_id(request)))
 
 
@@ -134,18 +126,3 @@ _ENDPOINTS = (
     _Endpoint("POST", "/responses/{response}/cancel", response_routes.cancel),
     _Endpoint("GET", "/responses/{response}/input_items", response_routes.list_input),
 )
-
-
-def _from_http(request: web.Request, error: web.HTTPException) -> ApiError:
-    what = f"{request.method} {request.path}"
-    match error.status:
-        case 404:
-            has = ", ".join(sorted({f"{one.method} /v1{one.path}" for one in _ENDPOINTS}))
-            return ApiError(404, f"The mock has no {what}; it has {has}.", code="unknown_url")
-        case 405:
-            allowed = ", ".join(sorted(error.allowed_methods)) if isinstance(error, web.HTTPMethodNotAllowed) else ""
-            return ApiError(405, f"{what} is not possible; allowed: {allowed}.", code="method_not_allowed")
-        case 413:
-            message = f"The request body is larger than {limits.MOCK_REQUEST_BYTES_MAX // limits.MiB} MiB."
-            return ApiError(413, message, code="request_too_large")
-    return ApiError(error.status, f"{what}: {error.reason}.")
