@@ -7,11 +7,12 @@ Each provider is an application of its own, with its paths, headers and error re
 from collections.abc import Callable
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from aiohttp.web_urldispatcher import AbstractRuleMatching, MatchedSubAppResource
 
 from tracer_proxy import limits
 from tracer_proxy.mocks import recording, server
-from tracer_proxy.mocks.llm import serving
+from tracer_proxy.mocks.llm.anthropic import routes as anthropic
 from tracer_proxy.mocks.llm.openai import routes as openai
 from tracer_proxy.mocks.llm.settings import DEFAULTS, Settings
 
@@ -38,6 +39,7 @@ class _Addressed(AbstractRuleMatching):
 
 
 _PROVIDERS: tuple[tuple[str, Callable[[web.Request], bool], Callable[[Settings], web.Application]], ...] = (
+    ("anthropic", anthropic.is_addressed, anthropic.application),
     ("openai", lambda _: True, openai.application),
 )
 """In the order they are asked; the last one answers what nobody else does."""
@@ -55,7 +57,7 @@ def create_app(settings: Settings = DEFAULTS) -> web.Application:
 
 
 @web.middleware
-async def _pass_on(request: web.Request, handler: serving.Handler) -> web.StreamResponse:
+async def _pass_on(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Nothing: aiohttp runs the middlewares of an inner application only if the outer one has a middleware too."""
     return await handler(request)
 

@@ -2,9 +2,10 @@
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from tracer_proxy import limits
 from tracer_proxy.mocks import json_text, recording
@@ -17,9 +18,6 @@ EVENT_STREAM = "text/event-stream; charset=utf-8"
 _JSON_TYPES = ("application/json", "application/octet-stream")
 """The second is also what aiohttp reports when the header is missing."""
 _STREAM_HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Middleware = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
 
 
 class Refused(Exception):
