@@ -15,6 +15,8 @@ MODELS = (
     "mock",
 )
 
+ANTHROPIC_MODELS = ("claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5", "claude-sonnet-4-5")
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -25,6 +27,7 @@ class Settings:
     token_interval_s: float = 0.0
     """Pause before each event of a stream but the first, so that a stream can be watched."""
     models: tuple[str, ...] = MODELS
+    anthropic_models: tuple[str, ...] = ANTHROPIC_MODELS
     strict_models: bool = False
     api_keys: tuple[str, ...] = ()
 
