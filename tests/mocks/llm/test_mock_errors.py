@@ -96,6 +96,7 @@ REFUSED: list[tuple[dict[str, Any], str, str | None]] = [
     ({"reasoning_effort": "much"}, "reasoning_effort", "invalid_value"),
     ({"service_tier": "first class"}, "service_tier", "invalid_value"),
     ({"seed": "1"}, "seed", "invalid_type"),
+    ({"functions": [{"name": "f"}]}, "functions", "invalid_value"),
     ({"modalities": ["text", "audio"]}, "modalities", "invalid_value"),
 ]
 
