@@ -9,7 +9,7 @@ from aiohttp import ClientSession
 from tracer_proxy.mocks import llm
 
 USER = {"role": "user", "content": "What is the weather?"}
-TOOL = {"type": "function", "function": {"name": "get_weather", "parameters": {"properties": {"city": {}}}}}
+TOOL = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {"city": {}}}}}
 BODIES: list[dict[str, Any]] = [
     {"model": "m", "messages": [USER]},
     {"model": "m", "messages": [USER], "n": 3},

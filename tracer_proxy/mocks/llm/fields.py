@@ -39,6 +39,10 @@ class Fields(ABC):
         """Where a field stands."""
         return f"{self._path}.{name}" if self._path else name
 
+    def whole(self) -> JsonObject:
+        """The object as it stands."""
+        return self._values
+
     def names(self) -> list[str]:
         """The fields there are."""
         return list(self._values)
@@ -129,7 +133,7 @@ class Fields(ABC):
     def json(self, name: str) -> JsonObject:
         """An object as it stands; absent means an empty one."""
         found = self.object(name)
-        return {} if found is None else found._values
+        return {} if found is None else found.whole()
 
     def _check_range(self, name: str, value: float, low: float, high: float | None) -> None:
         if value < low:

@@ -21,12 +21,13 @@ _STREAM_HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
 class Refused(Exception):
-    """A refused request: the status, and one sentence for who sent it."""
+    """A refused request: the status, and one sentence for who sent it. ``code`` is the kind of fault, where that is known."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, *, code: str | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
+        self.code = code
 
 
 def refusals(envelope: Callable[[web.Request, Refused], JsonObject]) -> Middleware:
@@ -50,11 +51,12 @@ def refusals(envelope: Callable[[web.Request, Refused], JsonObject]) -> Middlewa
 async def read_json(request: web.Request) -> object:
     """The JSON value that was sent; raises ``Refused``."""
     if request.content_type not in _JSON_TYPES:
-        raise Refused(400, f"The content type has to be application/json, not '{request.content_type}'.")
+        message = f"The content type has to be application/json, not '{request.content_type}'."
+        raise Refused(400, message, code="unsupported_content_type")
     try:
         return await recording.read_json(request)
     except json_text.BadJson as error:
-        raise Refused(400, str(error)) from None
+        raise Refused(400, str(error), code="invalid_json") from None
     except (ConnectionError, web.RequestPayloadError) as error:
         raise Refused(400, f"The request body could not be read: {error}.") from None
 
@@ -94,10 +96,11 @@ def _from_http(request: web.Request, error: web.HTTPException) -> Refused:
     what = f"{request.method} {request.path}"
     match error.status:
         case 404:
-            return Refused(404, f"The mock has no {what}.")
+            return Refused(404, f"The mock has no {what}.", code="unknown_url")
         case 405:
             allowed = ", ".join(sorted(error.allowed_methods)) if isinstance(error, web.HTTPMethodNotAllowed) else ""
-            return Refused(405, f"{what} is not possible; allowed: {allowed}.")
+            return Refused(405, f"{what} is not possible; allowed: {allowed}.", code="method_not_allowed")
         case 413:
-            return Refused(413, f"The request body is larger than {limits.MOCK_REQUEST_BYTES_MAX // limits.MiB} MiB.")
+            message = f"The request body is larger than {limits.MOCK_REQUEST_BYTES_MAX // limits.MiB} MiB."
+            return Refused(413, message, code="request_too_large")
     return Refused(error.status, f"{what}: {error.reason}.")

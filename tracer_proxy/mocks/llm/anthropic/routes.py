@@ -1,6 +1,7 @@
 """The provider's paths, headers and error responses."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from aiohttp import web
 
@@ -8,6 +9,7 @@ from tracer_proxy.mocks.json_text import JsonObject
 from tracer_proxy.mocks.llm import access, serving
 from tracer_proxy.mocks.llm.anthropic import message, message_stream, models
 from tracer_proxy.mocks.llm.anthropic.messages_request import MessagesRequest, count_tokens, read_messages_request
+from tracer_proxy.mocks.llm.anthropic.threads import Threads
 from tracer_proxy.mocks.llm.serving import SETTINGS, Refused
 from tracer_proxy.mocks.llm.settings import Settings
 
@@ -24,7 +26,10 @@ _ERROR_TYPES = {
     504: "timeout_error",
     529: "overloaded_error",
 }
+_CODES = ("thread_not_found",)
+"""Kinds of fault that the provider names beside the type."""
 _A_MINUTE = {"requests": 4_000, "tokens": 2_400_000, "input-tokens": 2_000_000, "output-tokens": 400_000}
+_THREADS = web.AppKey("threads", Threads)
 _ASKED = web.RequestKey("asked", message.Message)
 """The answer whose tokens the rate limits are told from; there once a model has been asked."""
 
@@ -39,6 +44,7 @@ def application(settings: Settings) -> web.Application:
     """The provider's paths, with and without a slash at the end."""
     app = web.Application(middlewares=[serving.refusals(_envelope)])
     app[SETTINGS] = settings
+    app[_THREADS] = Threads()
     for prefix in _PREFIXES:
         for slash in ("", "/"):
             app.router.add_post(f"{prefix}/messages{slash}", _messages)
@@ -52,10 +58,14 @@ def application(settings: Settings) -> web.Application:
 
 async def _messages(request: web.Request) -> web.StreamResponse:
     _check_head(request)
-    asked = read_messages_request(await serving.read_json(request), beta=_is_beta(request))
+    body: Any = await serving.read_json(request)
+    whole = request.app[_THREADS].whole(body) if _is_beta(request) else body
+    asked = read_messages_request(whole, beta=_is_beta(request))
     _check_model(request, asked)
     said = message.complete(asked, serving.trace_id(request))
     request[_ASKED] = said
+    if whole is not body:
+        request.app[_THREADS].keep(whole, message.as_json(said))
     if not asked.stream:
         return serving.answer(message.as_json(said))
     return await serving.stream(request, message_stream.events(said))
@@ -106,7 +116,10 @@ def _is_beta(request: web.Request) -> bool:
 
 def _envelope(request: web.Request, error: Refused) -> JsonObject:
     kind = _ERROR_TYPES.get(error.status, "invalid_request_error" if error.status < 500 else "api_error")
-    return {"type": "error", "error": {"type": kind, "message": error.message}, "request_id": _request_id(request)}
+    said: JsonObject = {"type": kind, "message": error.message}
+    if error.code in _CODES:
+        said["details"] = {"error_code": error.code}
+    return {"type": "error", "error": said, "request_id": _request_id(request)}
 
 
 def _request_id(request: web.Request) -> str:
