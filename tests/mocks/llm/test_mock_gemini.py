@@ -14,6 +14,8 @@ from split_relay import split_relay
 
 from tracer_proxy.mocks import llm
 
+pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")  # the client's own
+
 MODEL = "gemini-3.8-flash"
 QUESTION = "What is the weather in New York?"
 WEATHER = types.FunctionDeclaration(
@@ -37,7 +39,7 @@ TOOLS: Any = [types.Tool(function_declarations=[TIME, WEATHER])]
 
 
 async def ask(gemini: genai.Client, contents: Any = QUESTION, model: str = MODEL, **config: Any) -> Any:
-    made = types.GenerateContentConfig(**config, automatic_function_calling={"disable": True})  # type: ignore[arg-type]
+    made = types.GenerateContentConfig(**config, automatic_function_calling={"disable": True})
     return await gemini.aio.models.generate_content(model=model, contents=contents, config=made)
 
 
@@ -77,13 +79,13 @@ async def test_safety_is_rated_if_asked_for(gemini: genai.Client) -> None:
     assert (await ask(gemini)).candidates[0].safety_ratings is None
 
 
-THINKING = {"thinking_config": {"include_thoughts": True}}
+THINKING: dict[str, Any] = {"thinking_config": {"include_thoughts": True}}
 
 
 @pytest.mark.parametrize("config", [{}, THINKING, {"tools": TOOLS}, {**THINKING, "tools": TOOLS}, {"max_output_tokens": 3}])
 async def test_a_stream_is_the_same_answer(gemini: genai.Client, config: dict[str, Any]) -> None:
     whole = await ask(gemini, **config)
-    made = types.GenerateContentConfig(**config, automatic_function_calling={"disable": True})  # type: ignore[arg-type]
+    made = types.GenerateContentConfig(**config, automatic_function_calling={"disable": True})
     stream = await gemini.aio.models.generate_content_stream(model=MODEL, contents=QUESTION, config=made)
     chunks: list[Any] = [chunk async for chunk in stream]
     parts = [part for chunk in chunks for part in chunk.candidates[0].content.parts]
@@ -122,7 +124,7 @@ async def test_candidates_of_a_stream(gemini: genai.Client) -> None:
 @pytest.mark.parametrize("seed", range(4))
 async def test_a_stream_that_comes_in_pieces(mock: llm.RunningMock, gemini: genai.Client, seed: int) -> None:
     question = "Où est la lune? 月はどこ {[\\"
-    whole = await ask(gemini, question)
+    whole = await gemini.aio.models.generate_content(model=MODEL, contents=question)
     async with split_relay(mock.address, seed) as address:
         options = types.HttpOptions(base_url=f"http://{address}")
         async with genai.Client(api_key="k", http_options=options).aio as far:
@@ -181,7 +183,7 @@ async def test_a_chat_remembers_and_streams(gemini: genai.Client) -> None:
     texts = [chunk.text or "" async for chunk in await chat.send_message_stream("What is my name?")]
     assert "What is my name?" in "".join(texts)
     assert [content.role for content in chat.get_history(curated=True)][:2] == ["user", "model"]
-    counted = await gemini.aio.models.count_tokens(model=MODEL, contents=chat.get_history(curated=True))  # type: ignore[arg-type]
+    counted = await gemini.aio.models.count_tokens(model=MODEL, contents=chat.get_history(curated=True))
     assert (counted.total_tokens or 0) > 20
 
 

@@ -9,6 +9,8 @@ from google.genai import errors, types
 
 from tracer_proxy.mocks import llm
 
+pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")  # the client's own
+
 PATH = "/v1beta/models/gemini-3.8-flash:generateContent"
 USER = {"role": "user", "parts": [{"text": "hi"}]}
 CALL = {"role": "model", "parts": [{"functionCall": {"name": "f", "args": {}}}]}
@@ -87,8 +89,9 @@ async def test_the_client_raises_its_error_and_does_not_retry(gemini: genai.Clie
     config = types.GenerateContentConfig(temperature=3)
     with pytest.raises(errors.ClientError, match="has to be at most 2"):
         await gemini.aio.models.generate_content(model="gemini-3.8-flash", contents="hi", config=config)
+    stream = await gemini.aio.models.generate_content_stream(model="gemini-3.8-flash", contents="hi", config=config)
     with pytest.raises(errors.ClientError, match="has to be at most 2"):
-        await gemini.aio.models.generate_content_stream(model="gemini-3.8-flash", contents="hi", config=config)
+        await anext(stream)
     async with http.get("/__mock__/calls") as response:
         assert len((await response.json())["calls"]) == 2
 
