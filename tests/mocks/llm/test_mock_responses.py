@@ -363,6 +363,7 @@ SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
 REFUSED: list[tuple[dict[str, Any], str, str | None]] = [
     ({"model": None}, "model", "missing_required_parameter"),
     ({"input": None}, "input", "missing_required_parameter"),
+    ({"input": []}, "input", "missing_required_parameter"),
     ({"input": 7}, "input", "invalid_type"),
     ({"input": ["hi"]}, "input[0]", "invalid_type"),
     ({"input": [{"role": "robot", "content": "hi"}]}, "input[0].role", "invalid_value"),

@@ -112,6 +112,9 @@ def _check_plain_fields(fields: Fields) -> None:
     fields.integer("seed", -(2**63), 2**63 - 1)
     fields.object("metadata")
     fields.object("logit_bias")
+    for name in ("functions", "function_call"):
+        if fields.get(name) is not None:
+            raise wrong_value(name, f"This mock knows 'tools' and 'tool_choice', not '{name}', which came before them.")
     if "audio" in (fields.items("modalities") or []):
         raise wrong_value("modalities", "This mock answers in text only: leave 'audio' out of 'modalities'.")
 

@@ -4,6 +4,7 @@ The token that was said is the likeliest; others follow, each less likely than t
 """
 
 import hashlib
+import math
 from collections.abc import Iterator
 
 from tracer_proxy.mocks.json_text import JsonObject
@@ -25,20 +26,21 @@ def _entry(piece: str, top: int) -> JsonObject:
 
 
 def said(piece: str) -> float:
-    """The logarithm of how likely a token was that was said: between 1 and 0.6."""
-    return -_draw(piece) / 0xFFFF * 0.5
+    """The logarithm of how likely a token was that was said: likelier than all others together."""
+    return round(-0.02 - _draw(piece) / 0xFFFF * 0.5, 6)
 
 
 def ranked(piece: str, top: int) -> Iterator[tuple[str, float]]:
-    """The ``top`` likeliest tokens where ``piece`` was said, with the logarithms; what is left is halved again and again."""
+    """The ``top`` likeliest tokens where ``piece`` was said, with the logarithms: each has half of what those before leave."""
     others = [token for token in (*_ALTERNATIVES, *_RARER) if token != piece]
     first = _draw(piece) % len(others)
+    left = math.log(-math.expm1(said(piece)))
     for place, token in enumerate([piece, *others[first:], *others[:first]][:top]):
-        yield token, said(piece) if place == 0 else round(-1.5 - 0.7 * place, 4)
+        yield token, said(piece) if place == 0 else round(left - place * math.log(2), 6)
 
 
 def _one(token: str, logprob: float) -> JsonObject:
-    return {"token": token, "logprob": round(logprob, 6), "bytes": list(token.encode("utf-8", "replace"))}
+    return {"token": token, "logprob": logprob, "bytes": list(token.encode("utf-8", "replace"))}
 
 
 def _draw(piece: str) -> int:

@@ -5,6 +5,7 @@ that what is said is decided alike.
 """
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from tracer_proxy.mocks import json_text
 from tracer_proxy.mocks.json_text import JsonObject
@@ -119,7 +120,7 @@ def _check_content(fields: Fields, name: str, kinds: tuple[str, ...]) -> None:
 
 def _check_reasoning_leads_somewhere(items: Sequence[JsonObject]) -> None:
     """Reasoning is given back with what it led to; agents that drop the latter are refused."""
-    for item, after in zip(items, [*items[1:], None], strict=True):
+    for item, after in zip_longest(items, items[1:]):
         if item["type"] != "reasoning":
             continue
         is_followed = after is not None and (

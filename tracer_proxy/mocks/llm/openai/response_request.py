@@ -82,7 +82,7 @@ def read_response_request(body: Any, store: ResponseStore) -> ResponseRequest:
 def _history(fields: Fields, store: ResponseStore) -> tuple[list[JsonObject], list[JsonObject]]:
     """The items sent now, references looked up, and all that was said, these included."""
     previous = fields.optional_text("previous_response_id")
-    if fields.get("input") is None and previous is None:
+    if fields.get("input") in (None, []) and previous is None:
         message = "The field 'input' is required, or 'previous_response_id' if nothing is to be added to it."
         raise ApiError(400, message, param="input", code="missing_required_parameter")
     inputs = [
