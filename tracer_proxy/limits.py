@@ -470,6 +470,10 @@ MOCK_COUNTED_CHARS_MAX = 64 * KiB
 """Characters of one text whose tokens are counted; those of the rest are extrapolated."""
 MOCK_EMBEDDED_CHARS_MAX = 32 * KiB
 """Characters of one text that its vector depends on; about what embedding models read."""
+MOCK_CANDIDATES_MAX = 8
+MOCK_GEMINI_STOP_SEQUENCES_MAX = 5
+MOCK_EMBED_BATCH_MAX = 100
+"""Of Gemini's requests; the provider's own bounds."""
 MOCK_THINKING_TOKENS_MIN = 1024
 MOCK_CACHED_TOKENS_MIN = 1024
 """A shorter beginning of a prompt is not cached; the provider's own bound, as the one before and the one after it."""

@@ -17,6 +17,8 @@ MODELS = (
 
 ANTHROPIC_MODELS = ("claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5", "claude-sonnet-4-5")
 
+GEMINI_MODELS = ("gemini-3.8-flash", "gemini-3.1-pro-preview", "gemini-2.5-pro", "gemini-2.5-flash", "gemini-embedding-001")
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -28,6 +30,7 @@ class Settings:
     """Pause before each event of a stream but the first, so that a stream can be watched."""
     models: tuple[str, ...] = MODELS
     anthropic_models: tuple[str, ...] = ANTHROPIC_MODELS
+    gemini_models: tuple[str, ...] = GEMINI_MODELS
     strict_models: bool = False
     api_keys: tuple[str, ...] = ()
 

@@ -26,8 +26,8 @@ from tracer_proxy.mocks.llm.openai.errors import ApiError
 from tracer_proxy.mocks.llm.openai.response_store import ResponseStore
 from tracer_proxy.mocks.llm.settings import Settings
 
-_PREFIXES = ("", "/v1", "/v1/v1", "/openai", "/openai/v1")
-"""A base URL given with, without, or once too often with ``/v1`` still works; ``/openai`` is Azure's."""
+_PREFIXES = ("", "/v1", "/v1/v1", "/openai", "/openai/v1", "/v1beta/openai")
+"""A base URL given with, without, or once too often with ``/v1`` still works. ``/openai`` is Azure's, the last Gemini's."""
 _DEPLOYMENT = "/openai/deployments/{deployment}"
 """Where Azure has what a model does; the model is the deployment."""
 
