@@ -15,8 +15,10 @@ from tracer_proxy.mocks.llm.serving import SETTINGS, Refused
 from tracer_proxy.mocks.llm.settings import Settings
 
 _VERSIONS = ("/v1beta", "/v1", "/v1alpha", "/v1beta1")
-_OWN_PATH = re.compile(r"(?:/v1beta1?|/v1alpha)(?:/(?!openai/).*)?|(?:/v1)?/models/[^/:]+:[A-Za-z]+")
-"""Not the provider's paths for OpenAI's clients. Of ``/v1`` only what has a verb is told by its path."""
+_OWN_PATH = re.compile(r"/v1(?:beta1?|alpha)(?:/(?!openai/).*)?")
+"""Not the provider's paths for OpenAI's clients."""
+_VERB_PATH = re.compile(r"(?:/v1)?/models/[^/:]+:[A-Za-z]+")
+_SHARED_PATH = re.compile(r"(?:/v1)?/models(?:/.*)?")
 _STATUSES = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
@@ -32,10 +34,11 @@ _BAD_KEY = "API_KEY_INVALID"
 
 
 def is_addressed(request: web.Request) -> bool:
-    """Whether a request is for this provider: by its path, or by where it has its key."""
-    if "x-goog-api-key" in request.headers or "key" in request.query:
+    """Whether a request is for this provider: by its path, or by where it has its key if others have the path too."""
+    path = request.path
+    if _OWN_PATH.fullmatch(path) or (request.method == "POST" and _VERB_PATH.fullmatch(path)):
         return True
-    return bool(_OWN_PATH.fullmatch(request.path)) and (request.method == "POST" or not request.path.startswith("/v1/"))
+    return bool(_SHARED_PATH.fullmatch(path)) and ("x-goog-api-key" in request.headers or "key" in request.query)
 
 
 def application(settings: Settings) -> web.Application:
