@@ -474,6 +474,24 @@ MOCK_QUOTE_CHARS_MAX = 300
 """What an answer repeats of a user's text or a tool's result."""
 MOCK_COUNTED_CHARS_MAX = 64 * KiB
 """Characters of one text whose tokens are counted; those of the rest are extrapolated."""
+MOCK_EMBEDDED_CHARS_MAX = 32 * KiB
+"""Characters of one text that its vector depends on; about what embedding models read."""
+MOCK_CANDIDATES_MAX = 8
+MOCK_GEMINI_STOP_SEQUENCES_MAX = 5
+MOCK_EMBED_BATCH_MAX = 100
+"""Of Gemini's requests; the provider's own bounds."""
+MOCK_THINKING_TOKENS_MIN = 1024
+MOCK_CACHED_TOKENS_MIN = 1024
+"""A shorter beginning of a prompt is not cached; the provider's own bound, as the one before and the one after it."""
+MOCK_CACHE_MARKS_MAX = 4
+MOCK_EMBEDDINGS_MAX = 2048
+MOCK_EMBEDDED_TOKENS_MAX = 300_000
+"""Texts of one embeddings request, and their tokens together; the provider's own bounds."""
+MOCK_RESPONSES_MAX = 10_000
+MOCK_RESPONSES_BYTES_MAX = 32 * MiB
+"""Responses kept to be fetched, or continued by their ids, of each provider; those not used for longest give way."""
+MOCK_INPUT_ITEMS_PAGE_MAX = 100
+"""The provider's own bound."""
 MOCK_SCHEMA_DEPTH_MAX = 24
 MOCK_SCHEMA_PARTS_MAX = 10_000
 """Parts looked at for the data of one JSON schema: ``allOf`` of ``allOf`` multiplies."""

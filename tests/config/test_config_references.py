@@ -150,10 +150,10 @@ def test_listeners_do_not_share_an_address() -> None:
     assert told(rest="proxy: {listen: ['h:0', 'h:0']}") == []
 
 
-def test_local_mode_is_refused_for_apis_the_mock_does_not_speak() -> None:
-    """Else every call would get a 404 in another provider's shape."""
-    (line,) = told(route="llm: {api: gemini, mode: local}", rest="mocks: {llm: {}}")
-    assert "routes[0].llm.mode: found 'local' for api 'gemini': the bundled mock speaks only openai so far" in line
+@pytest.mark.parametrize("api", ["openai", "anthropic", "gemini"])
+def test_local_mode_is_for_every_api(api: str) -> None:
+    """The bundled mock speaks them all."""
+    assert told(route=f"llm: {{api: {api}, mode: local}}", rest="mocks: {llm: {}}") == []
 
 
 def test_a_proxy_that_would_call_itself_is_refused() -> None:

@@ -55,6 +55,19 @@ def test_it_says_where_it_listens_and_leaves_quietly_when_told(start: Start, num
     connection.close()
 
 
+def test_it_can_be_as_strict_as_a_provider(start: Start) -> None:
+    connection = connect(greeting(start("--listen", "127.0.0.1:0", "--api-key", "one", "--api-key", "two", "--strict-models")))
+    body = json.dumps({"model": "unheard-of", "input": "hi"})
+    statuses = []
+    for key in ("two", "three"):
+        headers = {"content-type": "application/json", "authorization": f"Bearer {key}"}
+        connection.request("POST", "/v1/responses", body, headers)
+        with connection.getresponse() as response:
+            statuses.append((response.status, json.load(response)["error"]["code"]))
+    assert statuses == [(404, "model_not_found"), (401, "invalid_api_key")]
+    connection.close()
+
+
 def test_it_leaves_quietly_in_the_middle_of_a_stream(start: Start) -> None:
     process = start("--listen", "127.0.0.1:0", "--token-interval", "3600s")
     connection = connect(greeting(process))

@@ -7,8 +7,17 @@ from typing import TypeVar
 
 import pytest
 from harness import Proxy, Upstream, one_route, proxy, upstream
-from openai import APIConnectionError, APIStatusError, AsyncOpenAI, InternalServerError, NotFoundError, OpenAI
+from openai import (
+    APIConnectionError,
+    APIStatusError,
+    AsyncAzureOpenAI,
+    AsyncOpenAI,
+    InternalServerError,
+    NotFoundError,
+    OpenAI,
+)
 from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolParam
+from openai.types.responses import FunctionToolParam
 
 CONFIG = """
 version: 1
@@ -16,6 +25,11 @@ proxy: {listen: 127.0.0.1:0}
 routes:
   - name: llm
     match: {path: /openai}
+    rewrite: {prefix: /}
+    llm: {api: openai, mode: local}
+    lanes: [{name: openai, pool: openai}]
+  - name: azure
+    match: {path: /azure}
     rewrite: {prefix: /}
     llm: {api: openai, mode: local}
     lanes: [{name: openai, pool: openai}]
@@ -27,13 +41,14 @@ pools: {openai: {endpoints: [http://127.0.0.1:1]}}
 mocks: {llm: {listen: 127.0.0.1:0}}
 """
 QUESTION: list[ChatCompletionMessageParam] = [{"role": "user", "content": "What is the weather in Zürich, 月?"}]
+PARAMETERS: dict[str, object] = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TOOLS: list[ChatCompletionToolParam] = [
     {
         "type": "function",
         "function": {
             "name": "get_weather",
             "description": "The weather in a city",
-            "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+            "parameters": PARAMETERS,
         },
     }
 ]
@@ -132,6 +147,33 @@ async def test_streamed_tool_calls_add_up(client: AsyncOpenAI) -> None:
         final = await stream.get_final_completion()
     assert final.choices[0].message.tool_calls is not None
     assert final.choices[0].message.tool_calls[0].function.name == "get_weather"
+
+
+async def test_a_turn_of_responses_goes_on_by_the_id_of_the_one_before(client: AsyncOpenAI) -> None:
+    tools: list[FunctionToolParam] = [{"type": "function", "name": "get_weather", "parameters": PARAMETERS, "strict": False}]
+    asked = await client.responses.create(model="m", input="What is the weather in Oslo?", tools=tools)
+    (call,) = [item for item in asked.output if item.type == "function_call"]
+    async with client.responses.stream(
+        model="m",
+        tools=tools,
+        previous_response_id=asked.id,
+        input=[{"type": "function_call_output", "call_id": call.call_id, "output": "sunny, 21 °C"}],
+    ) as stream:
+        answered = await stream.get_final_response()
+    assert "sunny, 21 °C" in answered.output_text
+
+
+async def test_vectors(running: Proxy) -> None:
+    async with AsyncOpenAI(max_retries=0) as client:
+        answer = await client.embeddings.create(model="text-embedding-3-small", input=["Zürich", "月"])
+    assert [len(item.embedding) for item in answer.data] == [1536, 1536]
+
+
+async def test_azures_client(running: Proxy) -> None:
+    endpoint = f"{running.url}/azure"
+    async with AsyncAzureOpenAI(azure_endpoint=endpoint, api_key="any", api_version="2024-10-21", max_retries=0) as client:
+        completion = await client.chat.completions.create(model="my-deployment", messages=QUESTION)
+    assert completion.model == "my-deployment"
 
 
 async def test_many_at_once_do_not_mix(client: AsyncOpenAI) -> None:

@@ -37,10 +37,13 @@ def command() -> None:
 @click.option(
     "--token-interval", type=_Duration(), default="0ms", show_default=True, help="Pause between the events of a stream."
 )
-def llm_command(listen: str, token_interval: float) -> None:
+@click.option("--api-key", "api_keys", multiple=True, help="A key it answers to, repeatable; without, it answers everybody.")
+@click.option("--strict-models", is_flag=True, help="Refuse models that its lists of models do not have.")
+def llm_command(listen: str, token_interval: float, api_keys: tuple[str, ...], strict_models: bool) -> None:
     """A model endpoint that is free, offline and deterministic; stop it with Ctrl-C."""
     try:
-        uvloop.run(_run_llm(listen, llm.Settings(token_interval_s=token_interval)))
+        settings = llm.Settings(token_interval_s=token_interval, api_keys=api_keys, strict_models=strict_models)
+        uvloop.run(_run_llm(listen, settings))
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--listen") from None
     except OSError as error:

@@ -152,9 +152,6 @@ def _route(route: Route, config: Config, location: Location) -> Iterator[Complai
     if route.llm and route.llm.mode == "local" and config.mocks.llm is None:
         message = "found 'local': it needs the bundled mock, and there is none; add mocks: {llm: {}}"
         yield Complaint((*location, "llm", "mode"), message, (("mocks", "llm"),))
-    if route.llm and route.llm.mode == "local" and route.llm.api != "openai":
-        message = f"found 'local' for api {route.llm.api!r}: the bundled mock speaks only openai so far; use mode: remote"
-        yield Complaint((*location, "llm", "mode"), message, ((*location, "llm", "api"),))
     kinds = [kind for kind in ("llm", "mcp", "a2a") if getattr(route, kind) is not None]
     for kind in kinds[1:]:
         yield Complaint(

@@ -47,13 +47,13 @@ def is_own_path(path: str) -> bool:
 async def _record(request: web.Request, response: web.StreamResponse) -> None:
     if is_own_path(request.path):
         return
-    request.app[JOURNAL].add(
+    request.config_dict[JOURNAL].add(
         method=request.method,
         path=request.path,
         headers=request.headers,
         request=request.get(REQUEST_JSON),
         status=response.status,
-        stream=response.content_type == "text/event-stream",
+        stream=not isinstance(response, web.Response),
     )
 
 

@@ -1,4 +1,4 @@
-"""Whatever JSON is sent, the answer is a completion or the provider's error, never a crash."""
+"""Whatever JSON is sent, the answer is what the client's types say or the provider's error, never a crash."""
 
 import asyncio
 import json
@@ -9,11 +9,14 @@ import pytest
 from aiohttp import ClientSession
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from openai.types import Completion, CreateEmbeddingResponse, ModerationCreateResponse
 from openai.types.chat import ChatCompletion
+from openai.types.responses import Response
+from pydantic import BaseModel
 
 from tracer_proxy.mocks import llm
 
-Post = Callable[[bytes], tuple[int, bytes]]
+Post = Callable[[str, bytes], tuple[int, bytes]]
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 structure = st.sampled_from(
@@ -62,6 +65,63 @@ bodies = st.fixed_dictionaries(
     },
 )
 
+message_items = st.fixed_dictionaries(
+    {"role": maybe(st.sampled_from(["user", "system", "assistant"])), "content": maybe(st.text() | st.lists(parts))}
+)
+call_items = st.fixed_dictionaries(
+    {
+        "type": st.just("function_call"),
+        "call_id": maybe(st.just("c")),
+        "name": maybe(st.just("f")),
+        "arguments": maybe(st.just("{}")),
+    }
+)
+output_items = st.fixed_dictionaries(
+    {"type": st.just("function_call_output"), "call_id": maybe(st.just("c")), "output": maybe(st.text())}
+)
+other_items = st.fixed_dictionaries(
+    {"type": st.sampled_from(["reasoning", "item_reference", "web_search_call", "smell"])},
+    optional={"id": maybe(st.text()), "summary": maybe(st.just([]))},
+)
+response_tools = st.lists(
+    maybe(
+        st.fixed_dictionaries(
+            {"type": maybe(st.just("function")), "name": maybe(st.just("f"))},
+            optional={"parameters": maybe(schemas), "strict": maybe(st.booleans())},
+        )
+    ),
+    max_size=2,
+)
+asked = st.fixed_dictionaries(
+    {
+        "model": maybe(st.text()),
+        "input": maybe(st.text() | st.lists(maybe(message_items | call_items | output_items | other_items), max_size=4)),
+    },
+    optional={
+        "instructions": maybe(st.text()),
+        "tools": maybe(response_tools),
+        "tool_choice": maybe(st.sampled_from(["auto", "none", "required"])),
+        "reasoning": maybe(st.fixed_dictionaries({"effort": maybe(st.just("low"))}, optional={"summary": anything})),
+        "include": maybe(st.lists(st.sampled_from(["reasoning.encrypted_content", "message.output_text.logprobs"]))),
+        "top_logprobs": maybe(st.integers(0, 3)),
+        "max_output_tokens": maybe(st.integers(16, 40)),
+        "metadata": maybe(st.just({})),
+        "text": maybe(st.fixed_dictionaries({"format": maybe(st.just({"type": "json_object"}))})),
+        "previous_response_id": anything,
+    },
+)
+inputs = st.fixed_dictionaries(
+    {"model": maybe(st.text())},
+    optional={
+        "input": st.text() | st.lists(st.text() | st.integers() | st.lists(st.integers())) | anything,
+        "prompt": st.text() | st.lists(st.text() | st.integers() | st.lists(st.integers())) | anything,
+        "dimensions": maybe(st.integers(1, 9)),
+        "logprobs": maybe(st.integers(0, 5)),
+        "max_tokens": maybe(st.integers(0, 40)),
+        "echo": maybe(st.booleans()),
+    },
+)
+
 
 @pytest.fixture(scope="module")
 def post() -> Iterator[Post]:
@@ -69,7 +129,7 @@ def post() -> Iterator[Post]:
     with asyncio.Runner() as runner:
         running = runner.run(llm.serve("127.0.0.1:0"))
         session = runner.run(_open_session(running.address))
-        yield lambda body: runner.run(_post(session, body))
+        yield lambda path, body: runner.run(_post(session, path, body))
         runner.run(session.close())
         runner.run(running.stop())
 
@@ -78,36 +138,58 @@ async def _open_session(address: str) -> ClientSession:
     return ClientSession(f"http://{address}")
 
 
-async def _post(session: ClientSession, body: bytes) -> tuple[int, bytes]:
+async def _post(session: ClientSession, path: str, body: bytes) -> tuple[int, bytes]:
     headers = {"content-type": "application/json"}
-    async with session.post("/v1/chat/completions", data=body, headers=headers) as response:
+    async with session.post(path, data=body, headers=headers) as response:
         return response.status, await response.read()
 
 
-def check(status: int, answer: bytes) -> None:
+ANSWERS: dict[str, type[BaseModel]] = {
+    "/v1/chat/completions": ChatCompletion,
+    "/v1/completions": Completion,
+    "/v1/embeddings": CreateEmbeddingResponse,
+    "/v1/moderations": ModerationCreateResponse,
+    "/v1/responses": Response,
+}
+paths = st.sampled_from(sorted(ANSWERS))
+
+
+def check(path: str, status: int, answer: bytes) -> None:
     read = json.loads(answer)
     if status == 200:
-        ChatCompletion.model_validate(read)
+        ANSWERS[path].model_validate(read)
     else:
-        assert status == 400
+        assert status in (400, 404)
         assert read["error"].keys() == {"message", "type", "param", "code"}
 
 
-@given(body=anything)
+@given(path=paths, body=anything)
 @settings(deadline=None)
-def test_any_json(post: Post, body: Any) -> None:
-    check(*post(json.dumps(body).encode()))
+def test_any_json(post: Post, path: str, body: Any) -> None:
+    check(path, *post(path, json.dumps(body).encode()))
 
 
 @given(body=bodies)
 @settings(deadline=None, max_examples=300)
-def test_requests_that_are_nearly_right(post: Post, body: Any) -> None:
-    check(*post(json.dumps(body).encode()))
+def test_chats_that_are_nearly_right(post: Post, body: Any) -> None:
+    check("/v1/chat/completions", *post("/v1/chat/completions", json.dumps(body).encode()))
 
 
-@given(body=st.binary(max_size=200))
+@given(body=asked)
+@settings(deadline=None, max_examples=300)
+def test_responses_that_are_nearly_right(post: Post, body: Any) -> None:
+    check("/v1/responses", *post("/v1/responses", json.dumps(body).encode()))
+
+
+@given(path=paths, body=inputs)
+@settings(deadline=None, max_examples=200)
+def test_inputs_that_are_nearly_right(post: Post, path: str, body: Any) -> None:
+    check(path, *post(path, json.dumps(body).encode()))
+
+
+@given(path=paths, body=st.binary(max_size=200))
 @settings(deadline=None)
-def test_any_bytes(post: Post, body: bytes) -> None:
-    status, answer = post(body)
+def test_any_bytes(post: Post, path: str, body: bytes) -> None:
+    status, answer = post(path, body)
     assert status == 400
     assert json.loads(answer)["error"]["type"] == "invalid_request_error"

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import math
+from typing import Any
 
 import pytest
 from aiohttp import ClientSession
@@ -106,6 +108,48 @@ async def test_a_structured_answer_fits_its_schema(client: AsyncOpenAI) -> None:
 async def test_json_mode_gives_a_json_object(client: AsyncOpenAI) -> None:
     completion = await client.chat.completions.create(model="m", messages=QUESTION, response_format={"type": "json_object"})
     assert isinstance(json.loads(completion.choices[0].message.content or ""), dict)
+
+
+@pytest.mark.parametrize("top", [0, 3])
+async def test_likelihoods_are_those_of_the_tokens_of_a_stream(client: AsyncOpenAI, top: int) -> None:
+    asked: Any = {"model": "m", "messages": QUESTION, "logprobs": True, "top_logprobs": top}
+    whole = (await client.chat.completions.create(**asked)).choices[0]
+    assert whole.logprobs is not None
+    tokens = whole.logprobs.content or []
+    assert "".join(token.token for token in tokens) == whole.message.content
+    assert bytes(byte for token in tokens for byte in token.bytes or []).decode() == whole.message.content
+    for token in tokens:
+        assert token.logprob <= 0
+        assert len(token.top_logprobs) == top
+        assert sum(math.exp(other.logprob) for other in token.top_logprobs) <= 1.0
+        assert [other.token for other in token.top_logprobs][:1] == [token.token][:top]
+    chunks = [chunk async for chunk in await client.chat.completions.create(**asked, stream=True)]
+    streamed = [chunk.choices[0].logprobs.content for chunk in chunks if chunk.choices[0].logprobs]
+    assert [token for part in streamed for token in part or []] == tokens
+
+
+async def test_reasoning_costs_tokens_that_are_not_shown(client: AsyncOpenAI) -> None:
+    plain = await client.chat.completions.create(model="m", messages=QUESTION)
+    reasoned = await client.chat.completions.create(model="m", messages=QUESTION, reasoning_effort="high")
+    assert plain.usage is not None
+    assert reasoned.usage is not None
+    assert reasoned.usage.completion_tokens_details is not None
+    thought = reasoned.usage.completion_tokens_details.reasoning_tokens or 0
+    assert thought > 0
+    assert abs(reasoned.usage.completion_tokens - thought - plain.usage.completion_tokens) <= 2
+
+
+async def test_the_beginning_of_a_long_conversation_counts_as_cached(client: AsyncOpenAI) -> None:
+    turns: list[ChatCompletionMessageParam] = [{"role": "user", "content": "word " * 3000}]
+    first = (await client.chat.completions.create(model="m", messages=turns)).usage
+    turns += [{"role": "assistant", "content": "What about them?"}, {"role": "user", "content": "Count them."}]
+    second = (await client.chat.completions.create(model="m", messages=turns)).usage
+    assert first is not None
+    assert second is not None
+    assert first.prompt_tokens_details is not None
+    assert second.prompt_tokens_details is not None
+    assert first.prompt_tokens_details.cached_tokens == 0
+    assert first.prompt_tokens - 128 <= (second.prompt_tokens_details.cached_tokens or 0) <= first.prompt_tokens
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/chat/completions", "/v1/v1/chat/completions/"])

@@ -9,7 +9,7 @@ from aiohttp import ClientSession
 from tracer_proxy.mocks import llm
 
 USER = {"role": "user", "content": "What is the weather?"}
-TOOL = {"type": "function", "function": {"name": "get_weather", "parameters": {"properties": {"city": {}}}}}
+TOOL = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {"city": {}}}}}
 BODIES: list[dict[str, Any]] = [
     {"model": "m", "messages": [USER]},
     {"model": "m", "messages": [USER], "n": 3},
@@ -36,6 +36,29 @@ async def test_two_mocks_give_the_same_bytes(body: dict[str, Any], mock: llm.Run
     elsewhere = await answer(other.address, body)
     await other.stop()
     assert first == again == elsewhere
+
+
+OTHERS: list[tuple[str, dict[str, Any]]] = [
+    ("completions", {"model": "m", "prompt": "hi", "n": 2, "logprobs": 2}),
+    ("embeddings", {"model": "m", "input": ["hi", "there"]}),
+    ("moderations", {"input": "I will kill you"}),
+    ("responses", {"model": "m", "input": "hi", "reasoning": {"summary": "auto"}, "include": ["reasoning.encrypted_content"]}),
+]
+
+
+@pytest.mark.parametrize(("endpoint", "body"), OTHERS)
+async def test_two_mocks_give_the_same_bytes_at_every_endpoint(
+    endpoint: str, body: dict[str, Any], mock: llm.RunningMock
+) -> None:
+    other = await llm.serve("127.0.0.1:0")
+    answers = []
+    async with ClientSession() as session:
+        for address in (mock.address, mock.address, other.address):
+            async with session.post(f"http://{address}/v1/{endpoint}", json=body) as response:
+                assert response.status == 200
+                answers.append((await response.read(), response.headers["x-request-id"]))
+    await other.stop()
+    assert answers[0] == answers[1] == answers[2]
 
 
 async def test_in_another_trace_the_same_is_said_under_other_ids(mock: llm.RunningMock) -> None:

@@ -17,6 +17,18 @@ RESULT = {"role": "tool", "tool_call_id": "call_1", "content": "done"}
 TOOL = {"type": "function", "function": {"name": "f"}}
 JSON_TYPE = {"content-type": "application/json"}
 
+CLOSED = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
+OPEN = {**CLOSED, "additionalProperties": True}
+
+
+def described(schema: dict[str, Any] | None, name: str = "n", strict: bool = True) -> dict[str, Any]:
+    return {"type": "json_schema", "json_schema": {"name": name, "schema": schema, "strict": strict}}
+
+
+def strict_tool(schema: dict[str, Any], strict: bool = True) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": "f", "parameters": schema, "strict": strict}}
+
+
 REFUSED: list[tuple[dict[str, Any], str, str | None]] = [
     ({"model": None}, "model", "missing_required_parameter"),
     ({"model": 7}, "model", "invalid_type"),
@@ -67,6 +79,24 @@ REFUSED: list[tuple[dict[str, Any], str, str | None]] = [
         "invalid_value",
     ),
     ({"response_format": {"type": "json_schema"}}, "response_format.json_schema", "missing_required_parameter"),
+    ({"response_format": described(OPEN)}, "response_format", None),
+    ({"response_format": described({**CLOSED, "required": []})}, "response_format", None),
+    ({"response_format": described({**CLOSED, "properties": {"a": {"oneOf": []}}})}, "response_format", None),
+    ({"response_format": described({**CLOSED, "properties": {"a": {"items": OPEN}}})}, "response_format", None),
+    ({"response_format": described({**CLOSED, "$defs": {"b": OPEN}})}, "response_format", None),
+    ({"response_format": described({"anyOf": [CLOSED]})}, "response_format", None),
+    ({"response_format": described({"type": "array"}, strict=False)}, "response_format", None),
+    ({"response_format": described(CLOSED, name="no spaces")}, "response_format.json_schema.name", "invalid_value"),
+    ({"response_format": described(None)}, "response_format.json_schema.schema", "missing_required_parameter"),
+    ({"tools": [strict_tool(OPEN)]}, "tools[0].function.parameters", "invalid_function_parameters"),
+    ({"tools": [strict_tool({}, strict=False)]}, "tools[0].function.parameters", "invalid_function_parameters"),
+    ({"logprobs": "yes"}, "logprobs", "invalid_type"),
+    ({"top_logprobs": 2}, "top_logprobs", "invalid_value"),
+    ({"logprobs": True, "top_logprobs": 21}, "top_logprobs", "invalid_value"),
+    ({"reasoning_effort": "much"}, "reasoning_effort", "invalid_value"),
+    ({"service_tier": "first class"}, "service_tier", "invalid_value"),
+    ({"seed": "1"}, "seed", "invalid_type"),
+    ({"functions": [{"name": "f"}]}, "functions", "invalid_value"),
     ({"modalities": ["text", "audio"]}, "modalities", "invalid_value"),
 ]
 
@@ -86,7 +116,18 @@ async def test_what_the_provider_refuses_is_refused_with_the_field_at_fault(
     assert error["message"].endswith(".")
 
 
-@pytest.mark.parametrize("change", [{"messages": [USER, CALLING, RESULT]}, {"unheard_of": {"a": 1}}, {"user": None}])
+ACCEPTED: list[dict[str, Any]] = [
+    {"messages": [USER, CALLING, RESULT]},
+    {"unheard_of": {"a": 1}},
+    {"user": None},
+    {"response_format": described({**CLOSED, "properties": {"a": {"anyOf": [CLOSED, {"type": "null"}]}}})},
+    {"response_format": described(OPEN, strict=False)},
+    {"tools": [strict_tool(CLOSED)]},
+    {"seed": -1, "reasoning_effort": "none", "service_tier": "flex", "store": True, "metadata": {"a": "b"}},
+]
+
+
+@pytest.mark.parametrize("change", ACCEPTED)
 async def test_what_the_provider_accepts_is_accepted(http: ClientSession, change: dict[str, Any]) -> None:
     async with http.post("/v1/chat/completions", json={**VALID, **change}) as response:
         assert response.status == 200

@@ -36,6 +36,14 @@ async def test_the_fitting_tool_is_called_with_arguments_of_its_schema(client: A
     assert choice.message.tool_calls[0].id.startswith("call_")
 
 
+async def test_tools_that_the_user_names_are_called_at_once(client: AsyncOpenAI) -> None:
+    both: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Get me the weather and the time in Oslo."}]
+    choice = await ask(client, both)
+    assert names(choice) == ["get_time", "get_weather"]
+    assert len({call.id for call in choice.message.tool_calls}) == 2
+    assert names(await ask(client, both, parallel_tool_calls=False)) == ["get_time"]
+
+
 async def test_an_agent_loop_ends_by_itself(client: AsyncOpenAI) -> None:
     """The tools are on offer in every step; the answer is made from what they returned."""
     messages: list[Any] = list(QUESTION)

@@ -36,6 +36,10 @@ class Conversation:
     tools: tuple[Tool, ...] = ()
     """What may be called now; empty when calls are forbidden."""
     must_call: bool = False
+    parallel: bool = True
+    """Whether several tools may be called at once."""
+    reasons: bool = False
+    """Whether the reply shows what it was made from."""
     schema: JsonObject | None = None
     """The answer has to be JSON of this schema; an empty one asks for any object."""
 
@@ -50,7 +54,8 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Either a text or tool calls."""
+    """Either a text or tool calls, after the reasoning that led there if it is wanted."""
 
     text: str | None = None
     calls: tuple[ToolCall, ...] = ()
+    reasoning: str = ""

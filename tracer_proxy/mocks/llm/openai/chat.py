@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from tracer_proxy.mocks.json_text import JsonObject
-from tracer_proxy.mocks.llm import answer, tokens
-from tracer_proxy.mocks.llm.conversation import Reply, ToolCall
+from tracer_proxy.mocks.llm import answer, ending, tokens
+from tracer_proxy.mocks.llm.conversation import Reply
 from tracer_proxy.mocks.llm.ids import Ids
+from tracer_proxy.mocks.llm.openai import logprobs
 from tracer_proxy.mocks.llm.openai.chat_request import ChatRequest
 
 FINGERPRINT = "fp_7ac3e0b1d2"
@@ -32,16 +33,20 @@ class Completion:
     model: str
     choices: tuple[Choice, ...]
     prompt_tokens: int
+    cached_tokens: int
     completion_tokens: int
+    reasoning_tokens: int
+    logprobs: int | None
+    """As in ``ChatRequest``."""
 
 
-def complete(request: ChatRequest, trace: str = "") -> Completion:
+def complete(request: ChatRequest, trace: bytes = b"") -> Completion:
     """Answer a request; the same request gets an equal completion.
 
     What it says never hangs on ``trace``, but its ids do: a provider's are different in each conversation, and whoever follows
     a conversation by them must be able to tell two apart in which the same was said.
     """
-    ids = Ids(request.digest + trace.encode())
+    ids = Ids(request.digest + trace)
     choices = tuple(_choice(request, ids, index) for index in range(request.choices))
     return Completion(
         id=ids.make("chatcmpl-"),
@@ -49,7 +54,10 @@ def complete(request: ChatRequest, trace: str = "") -> Completion:
         model=request.conversation.model,
         choices=choices,
         prompt_tokens=request.prompt_tokens,
-        completion_tokens=sum(_reply_tokens(choice.reply) for choice in choices),
+        cached_tokens=request.cached_tokens,
+        completion_tokens=sum(ending.count(choice.reply) for choice in choices),
+        reasoning_tokens=sum(tokens.count(choice.reply.reasoning) for choice in choices),
+        logprobs=request.logprobs,
     )
 
 
@@ -59,9 +67,9 @@ def usage(completion: Completion) -> JsonObject:
         "prompt_tokens": completion.prompt_tokens,
         "completion_tokens": completion.completion_tokens,
         "total_tokens": completion.prompt_tokens + completion.completion_tokens,
-        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+        "prompt_tokens_details": {"cached_tokens": completion.cached_tokens, "audio_tokens": 0},
         "completion_tokens_details": {
-            "reasoning_tokens": 0,
+            "reasoning_tokens": completion.reasoning_tokens,
             "audio_tokens": 0,
             "accepted_prediction_tokens": 0,
             "rejected_prediction_tokens": 0,
@@ -76,7 +84,7 @@ def as_json(completion: Completion) -> JsonObject:
         "object": "chat.completion",
         "created": completion.created_s,
         "model": completion.model,
-        "choices": [_choice_json(choice) for choice in completion.choices],
+        "choices": [_choice_json(choice, completion.logprobs) for choice in completion.choices],
         "usage": usage(completion),
         "service_tier": SERVICE_TIER,
         "system_fingerprint": FINGERPRINT,
@@ -85,10 +93,8 @@ def as_json(completion: Completion) -> JsonObject:
 
 def _choice(request: ChatRequest, ids: Ids, index: int) -> Choice:
     reply = answer.reply(request.conversation, Ids(request.digest), index)
-    if reply.calls:
-        reply, finish_reason = _cut_calls(reply, request.tokens_max)
-    else:
-        reply, finish_reason = _cut_text(reply.text or "", request)
+    ended = ending.end(reply, request.stop, request.tokens_max)
+    reply, finish_reason = ended.reply, _finish_reason(ended)
     call_ids = (
         ids.make("call_", number=index * len(reply.calls) + place, hex_digits=_CALL_ID_DIGITS)
         for place in range(len(reply.calls))
@@ -96,36 +102,25 @@ def _choice(request: ChatRequest, ids: Ids, index: int) -> Choice:
     return Choice(index, reply, tuple(call_ids), finish_reason)
 
 
-def _cut_text(text: str, request: ChatRequest) -> tuple[Reply, str]:
-    """A stop sequence ends the text before itself; what is then still too long breaks off."""
-    ends = [end for end in map(text.find, request.stop) if end >= 0]
-    text = text[: min(ends, default=len(text))]
-    if request.tokens_max is None or tokens.count(text) <= request.tokens_max:
-        return Reply(text=text), "stop"
-    return Reply(text=tokens.cut(text, request.tokens_max)), "length"
+def _finish_reason(ended: ending.Ended) -> str:
+    if ended.is_cut:
+        return "length"
+    return "tool_calls" if ended.reply.calls else "stop"
 
 
-def _cut_calls(reply: Reply, tokens_max: int | None) -> tuple[Reply, str]:
-    """Arguments that do not fit break off and are no JSON any more, as the provider's would."""
-    if tokens_max is None or _reply_tokens(reply) <= tokens_max:
-        return reply, "tool_calls"
-    calls = []
-    for call in reply.calls:
-        left = max(0, tokens_max - tokens.count(call.name))
-        calls.append(ToolCall(call.name, tokens.cut(call.arguments, left)))
-    return Reply(calls=tuple(calls)), "length"
+def logprobs_json(text: str | None, top: int | None) -> JsonObject | None:
+    """How likely each token of a text was, if that was asked for."""
+    if text is None or top is None:
+        return None
+    return {"content": logprobs.of_text(text, top), "refusal": None}
 
 
-def _reply_tokens(reply: Reply) -> int:
-    called = sum(tokens.count(call.name) + tokens.count(call.arguments) for call in reply.calls)
-    return called + tokens.count(reply.text or "")
-
-
-def _choice_json(choice: Choice) -> JsonObject:
+def _choice_json(choice: Choice, top: int | None) -> JsonObject:
     message: JsonObject = {"role": "assistant", "content": choice.reply.text, "refusal": None, "annotations": []}
     if choice.reply.calls:
         message["tool_calls"] = [
             {"id": call_id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
             for call_id, call in zip(choice.call_ids, choice.reply.calls, strict=True)
         ]
-    return {"index": choice.index, "message": message, "logprobs": None, "finish_reason": choice.finish_reason}
+    likely = logprobs_json(choice.reply.text, top)
+    return {"index": choice.index, "message": message, "logprobs": likely, "finish_reason": choice.finish_reason}

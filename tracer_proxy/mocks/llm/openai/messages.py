@@ -15,6 +15,9 @@ _MESSAGE_TOKENS = 3
 _MEDIUM_TOKENS = 85
 """An image of low detail; sounds and files are counted alike, for want of a better guess."""
 
+_CACHE_TOKENS_MIN = 1024
+_CACHE_STEP_TOKENS = 128
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -56,6 +59,15 @@ def read_messages(body: Fields) -> list[Message]:
 def prompt_tokens(messages: list[Message]) -> int:
     """Estimated tokens of all messages together."""
     return sum(message.tokens() for message in messages) + _MESSAGE_TOKENS
+
+
+def cached_tokens(messages: list[Message], in_front: int) -> int:
+    """Estimated tokens of the prompt that an earlier request of the same conversation has sent already: all that stands
+    before the model's last words, and ``in_front`` of it. The provider's cache begins at 1024 tokens and grows by 128.
+    """
+    spoken = [place for place, message in enumerate(messages) if message.role == "assistant"]
+    sent = in_front + sum(message.tokens() for message in messages[: spoken[-1]]) if spoken else 0
+    return sent - sent % _CACHE_STEP_TOKENS if sent >= _CACHE_TOKENS_MIN else 0
 
 
 def last_user_text(messages: list[Message]) -> str:

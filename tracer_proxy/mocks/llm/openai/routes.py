@@ -1,126 +1,128 @@
-"""The provider's paths, headers and error responses."""
+"""The provider's paths and error responses."""
 
 import asyncio
-import hashlib
-from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
-from tracer_proxy import limits
-from tracer_proxy.mocks import json_text, recording
-from tracer_proxy.mocks.llm.ids import Ids
-from tracer_proxy.mocks.llm.openai import chat, chat_stream, models
+from tracer_proxy.mocks.json_text import JsonObject
+from tracer_proxy.mocks.llm import serving
+from tracer_proxy.mocks.llm.openai import (
+    access,
+    chat,
+    chat_stream,
+    completions,
+    embeddings,
+    errors,
+    headers,
+    models,
+    moderations,
+    response_routes,
+)
+from tracer_proxy.mocks.llm.openai.asked import ask, read_body
 from tracer_proxy.mocks.llm.openai.chat_request import read_chat_request
 from tracer_proxy.mocks.llm.openai.errors import ApiError
+from tracer_proxy.mocks.llm.openai.response_store import ResponseStore
 from tracer_proxy.mocks.llm.settings import Settings
 
-SETTINGS = web.AppKey("settings", Settings)
-_PREFIXES = ("", "/v1", "/v1/v1")
-"""A base URL given with, without, or once too often with ``/v1`` still works."""
-_JSON_TYPES = ("application/json", "application/octet-stream")
-"""The second is also what aiohttp reports when the header is missing."""
-_STREAM_HEADERS = {
-    "content-type": "text/event-stream; charset=utf-8",
-    "cache-control": "no-cache",
-    "x-accel-buffering": "no",
-}
+_PREFIXES = ("", "/v1", "/v1/v1", "/openai", "/openai/v1", "/v1beta/openai")
+"""A base URL given with, without, or once too often with ``/v1`` still works. ``/openai`` is Azure's, the last Gemini's."""
+_DEPLOYMENT = "/openai/deployments/{deployment}"
+"""Where Azure has what a model does; the model is the deployment."""
 
 
-def add_routes(router: web.UrlDispatcher) -> None:
-    """Serve the provider's paths, with and without a slash at the end."""
-    for prefix in _PREFIXES:
-        for slash in ("", "/"):
-            router.add_post(f"{prefix}/chat/completions{slash}", _chat_completions)
-            router.add_get(f"{prefix}/models{slash}", _list_models)
-        router.add_get(prefix + "/models/{model:.+}", _get_model)
+def application(settings: Settings) -> web.Application:
+    """The provider's paths, with and without a slash at the end, its headers and error responses."""
+    app = web.Application(middlewares=[serving.refusals(_envelope)])
+    app[serving.SETTINGS] = settings
+    app[response_routes.STORE] = ResponseStore()
+    for endpoint in _ENDPOINTS:
+        handler = _for_holders_of_a_key(endpoint.handler)
+        prefixes = (*_PREFIXES, _DEPLOYMENT) if endpoint.of_deployment else _PREFIXES
+        for path in (prefix + endpoint.path + slash for prefix in prefixes for slash in endpoint.slashes):
+            app.router.add_route(endpoint.method, path, handler)
+    app.on_response_prepare.append(headers.add)
+    return app
 
 
-@web.middleware
-async def error_envelopes(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """Answer every refusal in the provider's JSON, those of the HTTP server included."""
-    try:
+def _envelope(request: web.Request, error: serving.Refused) -> JsonObject:
+    return errors.envelope(error)
+
+
+def _for_holders_of_a_key(handler: Handler) -> Handler:
+    async def checked(request: web.Request) -> web.StreamResponse:
+        access.check_key(request, request.app[serving.SETTINGS].api_keys)
+        if "deployment" in request.match_info and not request.query.get("api-version"):
+            raise ApiError(404, "A path of deployments needs the query 'api-version', such as 2024-10-21.", code="404")
         return await handler(request)
-    except ApiError as error:
-        return _json(error.envelope(), error.status)
-    except web.HTTPException as error:
-        response = _json(_from_http(request, error).envelope(), error.status)
-        if "allow" in error.headers:
-            response.headers["allow"] = error.headers["allow"]
-        return response
 
-
-async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """The provider's headers. They repeat with the request: the processing time is made up, the id is a digest."""
-    if recording.is_own_path(request.path):
-        return
-    said = f"{request.method} {request.path} ".encode() + request.get(recording.BODY_DIGEST, b"")
-    response.headers["x-request-id"] = Ids(hashlib.sha256(said).digest()).make("req_")
-    response.headers["openai-processing-ms"] = "1"
-    response.headers["openai-version"] = "2020-10-01"
+    return checked
 
 
 async def _chat_completions(request: web.Request) -> web.StreamResponse:
-    chat_request = read_chat_request(await _read_json(request))
-    # W3C Trace Context 3.2.2: version, trace id, parent id, flags.
-    trace = request.headers.get("traceparent", "")[3:35]
-    completion = chat.complete(chat_request, trace)
-    if not chat_request.stream:
-        return _json(chat.as_json(completion))
-    return await _stream(request, chat_stream.events(completion, include_usage=chat_request.include_usage))
+    asked = read_chat_request(await read_body(request))
+    ask(request, asked.conversation.model, asked.prompt_tokens, "messages")
+    completion = chat.complete(asked, serving.trace_id(request))
+    if not asked.stream:
+        return serving.answer(chat.as_json(completion))
+    return await serving.stream(request, chat_stream.events(completion, include_usage=asked.include_usage))
 
 
-async def _stream(request: web.Request, events: Iterable[bytes]) -> web.StreamResponse:
-    """Send each event by its own write. Sleeping, be it for no time, lets the loop flush what was written before."""
-    response = web.StreamResponse(headers=_STREAM_HEADERS)
-    interval_s = request.app[SETTINGS].token_interval_s
-    try:
-        await response.prepare(request)
-        for number, event in enumerate(events):
-            if number:
-                await asyncio.sleep(interval_s)
-            await response.write(event)
-    except ConnectionError:
-        pass  # The client has hung up, as it may at any time.
-    return response
+async def _completions(request: web.Request) -> web.StreamResponse:
+    asked = completions.read_completion_request(await read_body(request))
+    ask(request, asked.model, asked.longest_tokens, "prompt")
+    completion = completions.complete(asked, serving.trace_id(request))
+    if not asked.stream:
+        return serving.answer(completions.as_json(completion))
+    return await serving.stream(request, completions.events(completion, include_usage=asked.include_usage))
+
+
+async def _embeddings(request: web.Request) -> web.Response:
+    asked = embeddings.read_embedding_request(await read_body(request))
+    ask(request, asked.model, asked.longest_tokens(), "input")
+    vectors = []
+    for place in range(len(asked.inputs)):
+        vectors.append(embeddings.vector(asked, place))
+        await asyncio.sleep(0)  # A large batch is computed for seconds; other answers go out meanwhile.
+    return serving.answer(embeddings.as_json(asked, vectors))
+
+
+async def _moderations(request: web.Request) -> web.Response:
+    asked = moderations.read_moderation_request(await read_body(request))
+    ask(request, asked.model, asked.longest_tokens(), "input")
+    return serving.answer(moderations.moderate(asked, serving.trace_id(request)))
 
 
 async def _list_models(request: web.Request) -> web.Response:
-    return _json(models.list_models(request.app[SETTINGS].models))
+    return serving.answer(models.list_models(request.app[serving.SETTINGS].models))
 
 
 async def _get_model(request: web.Request) -> web.Response:
     name = request.match_info["model"].removesuffix("/")
-    return _json(models.get_model(request.app[SETTINGS].models, name))
+    return serving.answer(models.get_model(request.app[serving.SETTINGS].models, name))
 
 
-async def _read_json(request: web.Request) -> object:
-    if request.content_type not in _JSON_TYPES:
-        message = f"The content type has to be application/json, not '{request.content_type}'."
-        raise ApiError(400, message, code="unsupported_content_type")
-    try:
-        return await recording.read_json(request)
-    except json_text.BadJson as error:
-        raise ApiError(400, str(error), code="invalid_json") from None
-    except (ConnectionError, web.RequestPayloadError) as error:
-        raise ApiError(400, f"The request body could not be read: {error}.") from None
+@dataclass(frozen=True, slots=True)
+class _Endpoint:
+    method: str
+    path: str
+    handler: Handler
+    of_deployment: bool = False
+    slashes: tuple[str, ...] = ("", "/")
 
 
-def _from_http(request: web.Request, error: web.HTTPException) -> ApiError:
-    what = f"{request.method} {request.path}"
-    match error.status:
-        case 404:
-            has = "POST /v1/chat/completions, GET /v1/models and GET /v1/models/{id}"
-            return ApiError(404, f"The mock has no {what}; so far it has {has}.", code="unknown_url")
-        case 405:
-            allowed = ", ".join(sorted(error.allowed_methods)) if isinstance(error, web.HTTPMethodNotAllowed) else ""
-            return ApiError(405, f"{what} is not possible; allowed: {allowed}.", code="method_not_allowed")
-        case 413:
-            message = f"The request body is larger than {limits.MOCK_REQUEST_BYTES_MAX // limits.MiB} MiB."
-            return ApiError(413, message, code="request_too_large")
-    return ApiError(error.status, f"{what}: {error.reason}.")
-
-
-def _json(value: json_text.JsonObject, status: int = 200) -> web.Response:
-    return web.Response(body=json_text.write(value), status=status, content_type="application/json")
+_ENDPOINTS = (
+    _Endpoint("POST", "/chat/completions", _chat_completions, of_deployment=True),
+    _Endpoint("POST", "/completions", _completions, of_deployment=True),
+    _Endpoint("POST", "/embeddings", _embeddings, of_deployment=True),
+    _Endpoint("POST", "/moderations", _moderations),
+    _Endpoint("GET", "/models", _list_models),
+    _Endpoint("GET", "/models/{model:.+}", _get_model, slashes=("",)),
+    _Endpoint("POST", "/responses", response_routes.create),
+    _Endpoint("POST", "/responses/input_tokens", response_routes.count_input),
+    _Endpoint("GET", "/responses/{response}", response_routes.fetch),
+    _Endpoint("DELETE", "/responses/{response}", response_routes.delete),
+    _Endpoint("POST", "/responses/{response}/cancel", response_routes.cancel),
+    _Endpoint("GET", "/responses/{response}/input_items", response_routes.list_input),
+)
