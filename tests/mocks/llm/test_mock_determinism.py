@@ -38,6 +38,29 @@ async def test_two_mocks_give_the_same_bytes(body: dict[str, Any], mock: llm.Run
     assert first == again == elsewhere
 
 
+OTHERS: list[tuple[str, dict[str, Any]]] = [
+    ("completions", {"model": "m", "prompt": "hi", "n": 2, "logprobs": 2}),
+    ("embeddings", {"model": "m", "input": ["hi", "there"]}),
+    ("moderations", {"input": "I will kill you"}),
+    ("responses", {"model": "m", "input": "hi", "reasoning": {"summary": "auto"}, "include": ["reasoning.encrypted_content"]}),
+]
+
+
+@pytest.mark.parametrize(("endpoint", "body"), OTHERS)
+async def test_two_mocks_give_the_same_bytes_at_every_endpoint(
+    endpoint: str, body: dict[str, Any], mock: llm.RunningMock
+) -> None:
+    other = await llm.serve("127.0.0.1:0")
+    answers = []
+    async with ClientSession() as session:
+        for address in (mock.address, mock.address, other.address):
+            async with session.post(f"http://{address}/v1/{endpoint}", json=body) as response:
+                assert response.status == 200
+                answers.append((await response.read(), response.headers["x-request-id"]))
+    await other.stop()
+    assert answers[0] == answers[1] == answers[2]
+
+
 async def test_in_another_trace_the_same_is_said_under_other_ids(mock: llm.RunningMock) -> None:
     """As with a provider: whoever joins the steps of a conversation by ids must be able to tell two of them apart."""
     body = {"model": "m", "messages": [USER], "tools": [TOOL]}

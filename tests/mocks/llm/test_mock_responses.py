@@ -13,6 +13,8 @@ from pydantic import BaseModel
 
 from tracer_proxy import limits
 from tracer_proxy.mocks import llm
+from tracer_proxy.mocks.llm import answer
+from tracer_proxy.mocks.llm.conversation import Reply, ToolCall
 
 
 def tool(name: str, description: str, **properties: Any) -> FunctionToolParam:
@@ -122,6 +124,25 @@ def put_together(events: list[Any]) -> list[Any]:
     return [items[place] for place in sorted(items)]
 
 
+async def test_words_and_calls_may_come_together(client: AsyncOpenAI, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mock never does that by itself; models do."""
+    said = Reply(text="Let me see.", calls=(ToolCall("get_time", "{}"), ToolCall("get_weather", "{}")))
+    monkeypatch.setattr(answer, "reply", lambda *_: said)
+    whole = await client.responses.create(model="m", input=QUESTION)
+    events = [event async for event in await client.responses.create(model="m", input=QUESTION, stream=True)]
+    assert put_together(events) == [item.to_dict() for item in whole.output]
+    assert [item.type for item in whole.output] == ["message", "function_call", "function_call"]
+    messages: Any = [{"role": "user", "content": QUESTION}]
+    chat = (await client.chat.completions.create(model="m", messages=messages)).choices[0]
+    async with client.chat.completions.stream(model="m", messages=messages) as stream:
+        streamed = (await stream.get_final_completion()).choices[0]
+    assert streamed.message.content == chat.message.content == "Let me see."
+    assert [call.to_dict() for call in chat.message.tool_calls or []] == [
+        {"id": call.id, "type": call.type, "function": {"name": call.function.name, "arguments": call.function.arguments}}
+        for call in streamed.message.tool_calls or []
+    ]
+
+
 async def test_every_event_of_a_text_comes_in_order(client: AsyncOpenAI) -> None:
     events = [event.type async for event in await client.responses.create(model="m", input=MOON, stream=True)]
     assert list(dict.fromkeys(events)) == [
@@ -193,6 +214,16 @@ async def test_an_agent_loop_ends_by_itself(client: AsyncOpenAI, keeps: bool) ->
     assert steps == [["reasoning", "function_call"], ["reasoning", "message"]]
     assert "get_weather" in text
     assert "clear" in text
+
+
+async def test_outputs_that_stand_beside_their_calls_are_all_read(client: AsyncOpenAI) -> None:
+    items: Any = [{"role": "user", "content": "Weather and time, please"}]
+    asked = await client.responses.create(model="m", input=items, tools=[TIME, WEATHER])
+    for call in calls(asked):
+        items += [call.to_dict(), {"type": "function_call_output", "call_id": call.call_id, "output": f"from {call.name}"}]
+    text = (await client.responses.create(model="m", input=items, tools=[TIME, WEATHER])).output_text
+    assert "from get_time" in text
+    assert "from get_weather" in text
 
 
 async def test_several_tools_are_called_at_once_unless_forbidden(client: AsyncOpenAI) -> None:
@@ -378,8 +409,10 @@ REFUSED: list[tuple[dict[str, Any], str, str | None]] = [
     ({"input": [{**CALL, "arguments": {}}, RESULT]}, "input[0].arguments", "invalid_type"),
     ({"input": [USER, CALL]}, "input", None),
     ({"input": [USER, RESULT]}, "input", None),
+    ({"input": [USER, RESULT, CALL]}, "input", None),
     ({"input": [USER, REASONING]}, "input", None),
     ({"input": [REASONING, USER]}, "input", None),
+    ({"input": [CALL, REASONING, RESULT]}, "input", None),
     ({"max_output_tokens": 15}, "max_output_tokens", "invalid_value"),
     ({"temperature": 3}, "temperature", "invalid_value"),
     ({"reasoning": {"effort": "much"}}, "reasoning.effort", "invalid_value"),

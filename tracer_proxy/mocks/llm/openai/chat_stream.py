@@ -36,22 +36,25 @@ def _head(completion: Completion, *, include_usage: bool) -> JsonObject:
 
 def _deltas(choice: Choice, top: int | None) -> Iterator[JsonObject]:
     """The parts of one choice. The last one is empty and carries the finish reason."""
-    deltas = _call_deltas(choice) if choice.reply.calls else _text_deltas(choice.reply.text or "")
-    for delta in deltas:
+    for delta in _said(choice):
         likely = logprobs_json(delta.get("content"), top)
         yield {"index": choice.index, "delta": delta, "logprobs": likely, "finish_reason": None}
     yield {"index": choice.index, "delta": {}, "logprobs": None, "finish_reason": choice.finish_reason}
 
 
-def _text_deltas(text: str) -> Iterator[JsonObject]:
-    yield {"role": "assistant", "content": "", "refusal": None}
-    for piece in tokens.pieces(text):
-        yield {"content": piece}
-
-
-def _call_deltas(choice: Choice) -> Iterator[JsonObject]:
-    """Id, type and name come once: clients join the texts of all parts that have the same index."""
+def _said(choice: Choice) -> Iterator[JsonObject]:
+    """The text, then the calls. The role comes once, with the first of them."""
     opening: JsonObject = {"role": "assistant", "content": None, "refusal": None}
+    if choice.reply.text is not None or not choice.reply.calls:
+        yield {**opening, "content": ""}
+        opening = {}
+        for piece in tokens.pieces(choice.reply.text or ""):
+            yield {"content": piece}
+    yield from _call_deltas(choice, opening)
+
+
+def _call_deltas(choice: Choice, opening: JsonObject) -> Iterator[JsonObject]:
+    """Id, type and name come once: clients join the texts of all parts that have the same index."""
     for index, (call_id, call) in enumerate(zip(choice.call_ids, choice.reply.calls, strict=True)):
         function = {"name": call.name, "arguments": ""}
         yield {**opening, "tool_calls": [{"index": index, "id": call_id, "type": "function", "function": function}]}

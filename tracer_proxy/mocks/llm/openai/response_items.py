@@ -19,6 +19,7 @@ _ASKED_PARTS = ("input_text", "input_image", "input_file")
 _SAID_PARTS = ("output_text", "refusal")
 _PART_TEXTS = {"input_text": "text", "output_text": "text", "refusal": "refusal"}
 _PREFIXES = {"message": "msg_", "function_call": "fc_", "function_call_output": "fco_", "reasoning": "rs_"}
+_CALLING = ("function_call", "function_call_output")
 _ELSEWHERE = (
     "apply_patch_call",
     "apply_patch_call_output",
@@ -39,7 +40,6 @@ _ELSEWHERE = (
     "web_search_call",
 )
 """What the provider's own tools have left in a history; the mock reads nothing in them."""
-_FOLLOWS_REASONING = ("reasoning", "function_call", "message")
 
 
 def read_items(body: Fields) -> list[JsonObject]:
@@ -55,24 +55,35 @@ def read_items(body: Fields) -> list[JsonObject]:
 
 
 def as_messages(items: Sequence[JsonObject]) -> list[Message]:
-    """What items say; those that say nothing are left out."""
-    return [message for message in map(_message, items) if message is not None]
+    """What items say; those that say nothing are left out.
+
+    Agents may put each output after its call, although the calls came together: then outputs are read after the last of them.
+    """
+    messages: list[Message] = []
+    outputs: list[Message] = []
+    for item in items:
+        if item["type"] not in _CALLING:
+            messages += outputs
+            outputs.clear()
+        message = _message(item)
+        if message is not None:
+            (outputs if item["type"] == "function_call_output" else messages).append(message)
+    return messages + outputs
 
 
-def check_calls_are_answered(messages: Sequence[Message]) -> None:
+def check_calls_are_answered(items: Sequence[JsonObject]) -> None:
     """As the provider does: an output follows its call, and no call is without one at the end."""
-    waiting: list[str] = []
-    known: set[str] = set()
-    for message in messages:
-        known.update(call.id for call in message.calls)
-        waiting += [call.id for call in message.calls]
-        if message.role == "tool":
-            if message.answers not in known:
-                text = f"No tool call found for function call output with call_id {message.answers}."
+    waiting: dict[str, bool] = {}
+    for item in items:
+        if item["type"] == "function_call":
+            waiting[item["call_id"]] = True
+        elif item["type"] == "function_call_output":
+            if item["call_id"] not in waiting:
+                text = f"No tool call found for function call output with call_id {item['call_id']}."
                 raise ApiError(400, text, param="input")
-            waiting = [call_id for call_id in waiting if call_id != message.answers]
-    if waiting:
-        raise ApiError(400, f"No tool output found for function call {waiting[0]}.", param="input")
+            waiting[item["call_id"]] = False
+    for call_id in (call_id for call_id, is_waiting in waiting.items() if is_waiting):
+        raise ApiError(400, f"No tool output found for function call {call_id}.", param="input")
 
 
 def written_out(items: Sequence[JsonObject], ids: Ids) -> list[JsonObject]:
@@ -123,10 +134,7 @@ def _check_reasoning_leads_somewhere(items: Sequence[JsonObject]) -> None:
     for item, after in zip_longest(items, items[1:]):
         if item["type"] != "reasoning":
             continue
-        is_followed = after is not None and (
-            after["type"] not in _FOLLOWS_REASONING or after.get("role", "assistant") == "assistant"
-        )
-        if not is_followed:
+        if after is None or after["type"] == "function_call_output" or after.get("role", "assistant") != "assistant":
             name = f"Item '{item.get('id')}' of type 'reasoning'"
             raise ApiError(400, f"{name} was provided without its required following item.", param="input")
 
@@ -159,7 +167,7 @@ def _written_out(item: JsonObject, ids: Ids, place: int) -> JsonObject:
     item = {**item, "id": item.get("id") or ids.make(_PREFIXES.get(kind, "item_"), number=place, hex_digits=48)}
     if kind == "message":
         return {**item, "status": "completed", "content": _parts(item)}
-    if kind in ("function_call", "function_call_output"):
+    if kind in _CALLING:
         return {**item, "status": "completed"}
     return {**item, "summary": item.get("summary") or []} if kind == "reasoning" else item
 

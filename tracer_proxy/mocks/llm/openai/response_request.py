@@ -57,8 +57,8 @@ def read_response_request(body: Any, store: ResponseStore) -> ResponseRequest:
     model = fields.text("model")
     inputs, said = _history(fields, store)
     _check_plain_fields(fields)
+    response_items.check_calls_are_answered(said)
     messages = [*_instructions(fields), *response_items.as_messages(said)]
-    response_items.check_calls_are_answered(messages)
     in_front = tools_tokens(fields)
     includes = _includes(fields)
     reasoning = fields.object("reasoning")
