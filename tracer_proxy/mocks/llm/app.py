@@ -14,6 +14,7 @@ from tracer_proxy import limits
 from tracer_proxy.mocks import recording, server
 from tracer_proxy.mocks.llm.anthropic import routes as anthropic
 from tracer_proxy.mocks.llm.gemini import routes as gemini
+from tracer_proxy.mocks.llm.ollama import routes as ollama
 from tracer_proxy.mocks.llm.openai import routes as openai
 from tracer_proxy.mocks.llm.settings import DEFAULTS, Settings
 
@@ -40,8 +41,9 @@ class _Addressed(AbstractRuleMatching):
 
 
 _PROVIDERS: tuple[tuple[str, Callable[[web.Request], bool], Callable[[Settings], web.Application]], ...] = (
-    ("anthropic", anthropic.is_addressed, anthropic.application),
     ("gemini", gemini.is_addressed, gemini.application),
+    ("ollama", ollama.is_addressed, ollama.application),
+    ("anthropic", anthropic.is_addressed, anthropic.application),
     ("openai", lambda _: True, openai.application),
 )
 """In the order they are asked; the last one answers what nobody else does."""
