@@ -27,14 +27,16 @@ HOLDS_MAX = 4
 TICK_S = 5.0
 """By so much the clock is turned. As often the judge looks where a step is held for minutes."""
 
-RULES = Rules(
-    min_exchanges=50,
-    error_rate=RateLimit(absolute=0.05, worse_than_baseline=0.01),
-    latency=QuantileLimit(quantile=0.95, worse_than_baseline=1.3),
-    first_token=QuantileLimit(quantile=0.95, worse_than_baseline=1.5),
-    confidence=ConfidenceLimit(mean=0.65, hold_s=60.0),
-    tokens_per_turn=1.5,
-)
+
+def rules_of(hold_s: float) -> Rules:
+    return Rules(
+        min_exchanges=50,
+        error_rate=RateLimit(absolute=0.05, worse_than_baseline=0.01),
+        latency=QuantileLimit(quantile=0.95, worse_than_baseline=1.3),
+        first_token=QuantileLimit(quantile=0.95, worse_than_baseline=1.5),
+        confidence=ConfidenceLimit(mean=0.65, hold_s=hold_s / 5),
+        tokens_per_turn=1.5,
+    )
 
 
 class Setting(NamedTuple):
@@ -57,7 +59,7 @@ class Ended(NamedTuple):
 
 def run_rollout(canary: Lane, seed: int, setting: Setting) -> Ended:
     dice = random.Random(seed)
-    plan = Plan("simulated", "agents", "canary", "stable", STEPS, setting.hold_s, RULES)
+    plan = Plan("simulated", "agents", "canary", "stable", STEPS, setting.hold_s, rules_of(setting.hold_s))
     course = Course()
     courses.start(course, plan, Said("simulation", ""))
     exchanges = 0
