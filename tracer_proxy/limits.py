@@ -431,6 +431,8 @@ ROLLOUT_SETTLE_RATIO = 0.1
 """Of the time that a step is held, if that is less."""
 ROLLOUT_SLICES = 30
 """Of the time that a confidence has to stay low."""
+ROLLOUT_CONFIDENCE_PARTS = 5
+"""Of that time, in each of which the mean has to be low."""
 ROLLOUT_HISTORY_MAX = 50
 ROLLOUT_WRITE_S = 5.0
 """How often what rollouts have seen is written to the state folder; a change of their state is written at once."""

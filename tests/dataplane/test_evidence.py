@@ -475,3 +475,16 @@ async def test_no_turns_are_told_of_where_no_rollout_asks_for_them() -> None:
         await shown(running)
         assert not running.worker.meters.turns
         assert delta(running)["turns"] == []
+
+
+async def test_what_a_mirrored_copy_costs_is_not_the_turns() -> None:
+    """The agent behind a shadow lane marks its calls of models, which are in the trace of the original."""
+    marked = ASK.replace(b"\r\nHost:", b"\r\n" + TRACED.encode() + b"\r\nx-tracer-proxy-shadow: 1\r\nHost:", 1)
+    plain = ASK.replace(b"\r\nHost:", b"\r\n" + TRACED.encode() + b"\r\nHost:", 1)
+    gathered = Gathered()
+    async with judged(answering(WHOLE), TURNS, CHAT) as running:
+        await say(running.port, to_canary(marked))
+        await say(running.port, to_canary(plain))
+        assert await told(running, gathered, 2, 0.0) == []
+        ((_, _, evidence),) = gathered.add(delta(running), 2 * TURN_QUIET_S)
+    assert seconds(evidence.tokens) == pytest.approx(42, rel=0.01)

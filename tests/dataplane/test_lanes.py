@@ -158,3 +158,16 @@ async def test_a_drained_lane_that_gets_weight_again_is_one_like_others() -> Non
         running.reload(config(v1.url, v2.url, lane=lane))
         await ask(running.port, *sessions("stable"), *sessions("canary"))
         assert (len(v1.heard), len(v2.heard)) == (8, 16)
+
+
+async def test_a_session_that_has_left_a_lane_does_not_come_back_when_that_is_drained() -> None:
+    lane = "drain: sessions"
+    async with two_lanes(lane) as (v1, v2, running):
+        leaving = sessions("canary")[0]
+        await ask(running.port, leaving)
+        running.reload(config(v1.url, v2.url, stable=10_000, canary=1, lane=lane))
+        running.worker.clock.unix_offset += 1
+        await ask(running.port, leaving)
+        running.reload(config(v1.url, v2.url, stable=100, canary=0, lane=lane))
+        await ask(running.port, leaving)
+        assert (len(v1.heard), len(v2.heard)) == (2, 1)

@@ -225,7 +225,7 @@ def test_confidence_below_the_bound_fails_once_it_was_watched_for_long_enough() 
     low, _high = confident(0.55), confident(0.75)
     early = verdict_of(CONFIDENCE, low)
     assert early.outcome is Outcome.UNDECIDED
-    assert early.message == "Confidence: 0.55 on average of 100 values; below 0.65, but not watched for 300 s yet."
+    assert early.message == "Confidence: 0.55 on average of 100 values; below 0.65, but not for 300 s yet."
     late = verdict_of(CONFIDENCE, low, recent=low)
     assert late.outcome is Outcome.FAILING
     assert late.message.startswith("Confidence: 0.55 on average of 100 values in the last 300 s; below 0.65 (t-test, p = ")

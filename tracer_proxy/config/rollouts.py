@@ -122,7 +122,9 @@ class MinConfidence(Part):
     """A bound on how sure the lane is of its answers. `header` or `pointer` says where that stands."""
 
     mean: Annotated[float, number_form(-1_000_000, 1_000_000)] = Field(description="What the mean must not be below.")
-    hold: Timeout = Field(300.0, alias="for", description="How long the mean has to stay below before that counts.")
+    hold: Timeout = Field(
+        300.0, alias="for", description="How long the mean has to stay below before that counts: in each fifth of it."
+    )
     header: HeaderName | None = Field(None, description="The header of the answer that has it.")
     pointer: JsonPointer | None = Field(None, description="Where the JSON body of the answer has it.")
 

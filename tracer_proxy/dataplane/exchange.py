@@ -214,7 +214,7 @@ class Exchange(Attempts):
             tracing.remember_color(self, decision)
         if decision.fell_back:
             decision.lane.meter.fallbacks += 1
-        if route.split.notes_sessions and (decision.lane.drain_s or decision.lane.paints):
+        if route.split.notes_sessions:
             tracing.note_session(self, decision)
 
     def _decide(self, route: Route, recall: Callable[[bytes], tuple[bytes, bool]] | None) -> Decision:

@@ -144,7 +144,7 @@ class ModelWitness(Witness):
         if answered is not None:
             self.usage = answered.usage
         self._count(answered)
-        if answered is not None and self._exchange.table.counts_turns:
+        if answered is not None and self._exchange.table.counts_turns and not self._exchange.plan.is_shadow:
             self._tell_tokens(answered.usage)
         if self.shown is not None:
             self._show(self.shown, answered)

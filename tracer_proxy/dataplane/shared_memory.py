@@ -120,9 +120,12 @@ class SharedMemory:
     def mark(self, key: bytes, now: float) -> None:
         self._marks.store(key, _NO_HOLDER, 1, now, False)
 
-    def is_marked(self, key: bytes, now: float, within_s: float = STITCH_MEMORY_S) -> bool:
+    def marked_at(self, key: bytes) -> float:
         self._look()
-        return any(abs(now - at) <= within_s for _, _, at, _, _ in self._marks.find(key))
+        return max((at for _, _, at, _, _ in self._marks.find(key)), default=0.0)
+
+    def is_marked(self, key: bytes, now: float) -> bool:
+        return abs(now - self.marked_at(key)) <= STITCH_MEMORY_S
 
     def put_color(self, key: bytes, color: bytes, now: float, is_share: bool) -> None:
         self._map[_COLORED] = 1

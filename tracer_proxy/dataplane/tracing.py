@@ -118,20 +118,22 @@ def _painted_elsewhere(exchange: "Exchange", session_key: bytes) -> bytes:
         return b""
     for other in table.painting:
         lane = lane_by_share(other, session_key, partial(has_served, exchange, other))
-        if lane.paints and exchange.worker.served.has(other.name, lane.name, session_key, began(exchange), STITCH_MEMORY_S):
+        if lane.paints and exchange.worker.served.has(other.name, lane.name, (), session_key, began(exchange), STITCH_MEMORY_S):
             return lane.paints
     return b""
 
 
 def has_served(exchange: "Exchange", route: Route, lane: Lane, session_key: bytes) -> bool:
     """Whether a lane that gets no new sessions may keep this one."""
-    return exchange.worker.served.has(route.name, lane.name, session_key, began(exchange), lane.drain_s)
+    others = [each.name for each in route.split.lanes if each is not lane]
+    return exchange.worker.served.has(route.name, lane.name, others, session_key, began(exchange), lane.drain_s)
 
 
 def note_session(exchange: "Exchange", decision: Decision) -> None:
     """The lane may be drained one day, or has painted the session. What is noted ends where it gets no sessions any more."""
-    if decision.lane.weight and (decision.lane.drain_s or not decision.hangs_on_trace):
-        exchange.worker.served.note(decision.route.name, decision.lane.name, decision.session_key, began(exchange))
+    lane, split = decision.lane, decision.route.split
+    if (split.drains and lane not in split.draining) or (lane.paints and lane.weight and not decision.hangs_on_trace):
+        exchange.worker.served.note(decision.route.name, lane.name, decision.session_key, began(exchange))
 
 
 def remember_color(exchange: "Exchange", decision: Decision) -> None:

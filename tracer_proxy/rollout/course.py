@@ -167,7 +167,7 @@ def _look(course: Course, plan: Plan, judge: Judge) -> Verdict:
     confidence = plan.rules.confidence
     if course.verdict is not None and seen == course.seen and confidence is None:
         return course.verdict
-    recent = course.recent.of_last(confidence.hold_s) if confidence is not None else None
+    recent = course.recent.of_last(confidence.hold_s, confidence.mean) if confidence is not None else None
     alone = course.percent >= 100 or plan.lane == plan.baseline
     course.verdict = judge(plan.rules, course.lane, course.baseline, look=course.looks, recent=recent, alone=alone)
     course.seen = seen

@@ -185,7 +185,7 @@ def _confidence(limit: ConfidenceLimit, lane: Evidence, recent: Evidence | None)
         value=mean,
         p_value=None if recent is None else p_value,
         information=count,
-        missing=f"below {limit.mean:g}, but not watched for {window} yet" if recent is None and p_value < 0.5 else "",
+        missing=f"below {limit.mean:g}, but not for {window} yet" if recent is None and p_value < 0.5 else "",
     )
 
 

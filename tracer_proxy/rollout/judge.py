@@ -24,7 +24,7 @@ def judge(
     """``lane`` and ``baseline`` are of the same window: since the step began.
 
     ``look`` says how often, from 0, this window has been judged before; the tests hold for any number of looks.
-    ``recent`` is the lane's evidence of just the last ``rules.confidence.hold_s``; ``None`` until that much time has passed.
+    ``recent`` is the lane's evidence of just the last ``rules.confidence.hold_s``; ``None`` unless it was low for all of that.
     ``alone``: the lane has all of the traffic, so that there is nothing to compare with, and only absolute bounds count.
     """
     bounds = list(measured(rules, lane, baseline, recent, alone=alone))

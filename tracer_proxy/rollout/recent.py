@@ -2,7 +2,7 @@
 
 from msgspec import Struct, field
 
-from tracer_proxy.limits import ROLLOUT_SLICES
+from tracer_proxy.limits import ROLLOUT_CONFIDENCE_PARTS, ROLLOUT_SLICES
 from tracer_proxy.telemetry.evidence import Evidence
 
 
@@ -21,16 +21,24 @@ class Recent(Struct):
             self.slices.append((self.ran_s, Evidence()))
         self.slices[-1][1].add(_confidence_of(evidence))
 
-    def of_last(self, reach_s: float) -> Evidence | None:
-        """``None`` until it has been kept for so long."""
+    def of_last(self, reach_s: float, bound: float) -> Evidence | None:
+        """``None`` until it has been kept for so long, and unless it was below ``bound`` for all of that: a busy minute weighs
+        more than four quiet ones, and is a minute all the same.
+        """
         if self.ran_s < reach_s:
             return None
-        width = reach_s / ROLLOUT_SLICES
-        found = Evidence()
+        width, begin = reach_s / ROLLOUT_SLICES, self.ran_s - reach_s
+        parts = [Evidence() for _ in range(ROLLOUT_CONFIDENCE_PARTS)]
         for began, evidence in self.slices:
-            if began + width > self.ran_s - reach_s:
-                found.add(evidence)
-        return found
+            if began + width > begin:
+                place = int((began - begin) / reach_s * ROLLOUT_CONFIDENCE_PARTS)
+                parts[max(0, min(place, ROLLOUT_CONFIDENCE_PARTS - 1))].add(evidence)
+        if any(part.confidences and part.confidence_sum >= bound * part.confidences for part in parts):
+            return None
+        whole = Evidence()
+        for part in parts:
+            whole.add(part)
+        return whole
 
 
 def _confidence_of(evidence: Evidence) -> Evidence:

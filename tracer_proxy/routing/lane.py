@@ -68,7 +68,7 @@ class Lane:
 class Split:
     """Which lane serves a colour, and which one owns a bucket. ``baseline`` serves colours that nobody else serves."""
 
-    __slots__ = ("_owners", "_starts", "baseline", "by_color", "draining", "lanes", "notes_sessions", "paints")
+    __slots__ = ("_owners", "_starts", "baseline", "by_color", "draining", "drains", "lanes", "notes_sessions", "paints")
 
     def __init__(self, lanes: Sequence[Lane], baseline: Lane) -> None:
         self.lanes = tuple(lanes)
@@ -77,7 +77,8 @@ class Split:
         self.draining = tuple(lane for lane in lanes if lane.drain_s and not lane.weight)
         """They get no new sessions and finish those that they have."""
         self.paints = any(lane.paints and (lane.weight or lane.drain_s) for lane in lanes)
-        self.notes_sessions = self.paints or any(lane.drain_s and lane.weight for lane in lanes)
+        self.drains = any(lane.drain_s for lane in lanes)
+        self.notes_sessions = self.paints or self.drains
         for lane in lanes:
             if lane.falls_back and lane is not baseline:
                 lane.stand_ins = (*lane.failover, baseline, *baseline.failover)

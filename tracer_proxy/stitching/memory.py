@@ -61,7 +61,10 @@ class Memory(Protocol):
 
     def mark(self, key: bytes, now: float) -> None: ...
 
-    def is_marked(self, key: bytes, now: float, within_s: float = STITCH_MEMORY_S) -> bool: ...
+    def marked_at(self, key: bytes) -> float:
+        """When last; 0 for never."""
+
+    def is_marked(self, key: bytes, now: float) -> bool: ...
 
 
 def the_only(found: list[Remembered]) -> Remembered | None:
@@ -120,5 +123,8 @@ class LocalMemory:
         if len(self._marks) > self._keys_max:
             self._marks.popitem(last=False)
 
-    def is_marked(self, key: bytes, now: float, within_s: float = STITCH_MEMORY_S) -> bool:
-        return key in self._marks and abs(now - self._marks[key]) <= within_s
+    def marked_at(self, key: bytes) -> float:
+        return self._marks.get(key, 0.0)
+
+    def is_marked(self, key: bytes, now: float) -> bool:
+        return abs(now - self.marked_at(key)) <= STITCH_MEMORY_S
