@@ -309,6 +309,24 @@ async def test_the_other_lanes_share_what_is_left_as_the_file_now_says(tmp_path:
         assert [change["kind"] for change in (await shown(running))["history"]] == ["started"]
 
 
+async def test_weights_set_by_hand_outlive_no_lane(tmp_path: Path) -> None:
+    path, state = tmp_path / "proxy.yaml", tmp_path / "state"
+    path.write_text(config(LONG, state=state))
+    async with running_file(path) as running:
+        by_hand = {"stable": 0, "canary": 0, "rules": 1}
+        assert (await running.ask("/api/routes/planner/weights", "PUT", by_hand))[0] == 200
+        path.write_text(config(LONG, state=state).replace("      - {name: rules, pool: v3, weight: 0}\n", ""))
+        lost = await running.event("rollout_weights_lost")
+        assert (lost["rollout"], lost["route"]) == ("v2", "planner")
+        await running.event("reloaded")
+        assert await weights(running) == {"stable": 99, "canary": 1}
+        running.send(signal.SIGTERM)
+        await running.exit_code()
+    async with running_file(path) as running:
+        assert (await shown(running))["status"] == "paused"
+        assert await weights(running) == {"stable": 99, "canary": 1}
+
+
 # Good and bad lanes.
 
 

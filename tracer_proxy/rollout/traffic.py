@@ -1,6 +1,6 @@
 """Who gets what of a route because of its rollout."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
@@ -15,6 +15,21 @@ class Traffic(Struct, frozen=True):
     """Lanes that get nothing at all, their colours included."""
     heir: str = ""
     """The lane that gets the colours of the closed ones; if empty, the baseline serves them."""
+
+
+def fits(course: Course, plan: Plan, lanes: Mapping[str, float]) -> bool:
+    """Whether the course can be one of this plan: what was read of a file may be anything."""
+    if not (0 <= course.step < len(plan.steps) and 0 <= course.percent <= 100):
+        return False
+    if course.status is Status.SWITCHED and not plan.switch_to:
+        return False
+    found = traffic(course, plan, lanes)
+    return found is None or hold_for(found.weights, lanes)
+
+
+def hold_for(weights: Mapping[str, float], lanes: Iterable[str]) -> bool:
+    """Whether these can be the weights of just these lanes."""
+    return set(weights) == set(lanes) and all(weight >= 0 for weight in weights.values()) and sum(weights.values()) > 0
 
 
 def traffic(course: Course, plan: Plan, lanes: Mapping[str, float]) -> Traffic | None:
