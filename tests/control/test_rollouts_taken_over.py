@@ -90,6 +90,45 @@ def test_weights_set_by_hand_stay_where_the_lanes_do() -> None:
     assert in_force(FILE, made) == {"stable": 2, "canary": 1, "next": 1}
 
 
+B = "b: {endpoints: [http://127.0.0.1:18792]"
+BACKENDS = {
+    "the lane's pool": (FILE, FILE.replace("pool: b", "pool: c")),
+    "the baseline's pool": (FILE, FILE.replace("pool: a", "pool: c")),
+    "an endpoint of the lane": (FILE, FILE.replace(":18792", ":18799")),
+    "an endpoint of the baseline": (FILE, FILE.replace(":18791", ":18799")),
+    "one endpoint more": (FILE, FILE.replace(":18792", ":18792, http://127.0.0.1:18799")),
+    "who stands in": (FILE, FILE.replace(B, f"{B}, failover: c")),
+    "an endpoint of who stands in": (
+        FILE.replace(B, f"{B}, failover: c"),
+        FILE.replace(B, f"{B}, failover: c").replace(":18793", ":18799"),
+    ),
+}
+OTHERS = {
+    "an endpoint of another lane": FILE.replace(":18793", ":18799"),
+    "a weight in the file": FILE.replace("name: next, pool: c", "name: next, pool: c, weight: 5"),
+    "who is told": FILE.replace("route: planner", "route: planner, notify: {webhook: 'http://127.0.0.1:1/'}"),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), BACKENDS.values(), ids=BACKENDS)
+def test_another_backend_is_another_release(before: str, after: str) -> None:
+    made = under_way(before)
+    made.act("v2", "promote", "li", "")
+    assert made.tried(config(after))[1] == {"v2": "begins"}
+    made.configure(config(after))
+    found = made.shown("v2")
+    assert (found["status"], found["step"], found["history"][-1]["by"]) == ("running", 1, "config")
+    assert in_force(after, made)["canary"] == 10
+
+
+@pytest.mark.parametrize("after", OTHERS.values(), ids=OTHERS)
+def test_what_the_lanes_are_not_made_of_changes_nothing(after: str) -> None:
+    made = under_way()
+    made.act("v2", "promote", "li", "")
+    made.configure(config(after))
+    assert made.shown("v2")["status"] == "promoted"
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

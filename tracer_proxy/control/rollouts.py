@@ -127,13 +127,13 @@ class Rollouts:
         for name, rollout in config.rollouts.items():
             lanes = routes[rollout.route].lanes
             plan = plan_of(name, rollout, lanes)
-            fingerprint = _fingerprint(rollout, plan)
+            fingerprint = _fingerprint(rollout, plan, config)
             weights = {lane.name: lane.weight for lane in lanes}
             known = _known(kept.get(name), fingerprint, plan, weights)
             run = Run(rollout, plan, weights, fingerprint, known or Course(since=self._now()))
             runs[name] = run
             if known is None and rollout.start == "auto":
-                why = "its plan has changed" if name in self._runs else ""
+                why = "its plan, or a backend of its lanes, has changed" if name in self._runs else ""
                 changes.append((run, courses.start(run.course, plan, Said(BY_CONFIG, self._now(), why))))
         return runs, changes
 
@@ -301,6 +301,19 @@ def _known(kept: Kept | None, fingerprint: str, plan: Plan, lanes: Weights) -> C
     return course if fits(course, plan, lanes) else None
 
 
-def _fingerprint(rollout: Rollout, plan: Plan) -> str:
-    """Whom to tell is no part of the plan."""
-    return hashlib.sha256(repr((rollout.model_dump(exclude={"notify"}), plan.baseline)).encode()).hexdigest()[:16]
+def _fingerprint(rollout: Rollout, plan: Plan, config: Config) -> str:
+    """Whom to tell is no part of the plan. The backends are what is judged: other ones are another release."""
+    asked = (rollout.model_dump(exclude={"notify"}), plan.baseline, list(_backends(plan, config)))
+    return hashlib.sha256(repr(asked).encode()).hexdigest()[:16]
+
+
+def _backends(plan: Plan, config: Config) -> Iterator[tuple[str, ...]]:
+    """Of the lane and the baseline: their pools and those that stand in, by name, with their endpoints."""
+    for route in config.routes:
+        for lane in route.lanes if route.name == plan.route else ():
+            if lane.name not in (plan.lane, plan.baseline):
+                continue
+            own = config.pools.get(lane.pool)
+            for name in (lane.pool, *(own.failover if own else ())):
+                pool = config.pools.get(name)
+                yield lane.name, name, *(map(str, pool.endpoints) if pool else ())
