@@ -364,8 +364,14 @@ async def test_a_bad_lane_is_rolled_back_and_closed(tmp_path: Path) -> None:
             assert await weights(running) == {"stable": 100, "canary": 0, "rules": 0}
             assert await served_by(running, color="canary") == "v1"
             verdict = (await shown(running))["history"][-1]["verdict"]
+            assert (await running.ask("/api/routes/planner/weights", "PUT", {"stable": 1, "canary": 0}))[0] == 200
+            by_hand = await running.event("rollout_weights")
+            assert await served_by(running, color="canary") == "v1"
+            assert (await shown(running))["history"][-1]["kind"] == "weights"
             await act(running, "start")
             assert await served_by(running, color="canary") == "v2"
+    assert (by_hand["by"], by_hand["from"], by_hand["to"]) == ("api", "rolled_back", "rolled_back")
+    assert (by_hand["weights"], by_hand["closed"]) == ({"stable": 1, "canary": 0, "rules": 0}, ["canary"])
     assert (back["level"], back["by"], back["closed"]) == ("warning", "judge", ["canary"])
     assert verdict == back["verdict"]
     assert verdict["outcome"] == "failing"

@@ -191,11 +191,12 @@ class Rollouts:
         run = next((run for run in self._runs.values() if run.plan.route == route), None)
         if run is None or run.traffic is None:
             return False
+        said, by_hand = Said("api", self._now(), "weights were set by hand"), dict(weights)
         if run.course.status is Status.RUNNING:
-            said = Said("api", self._now(), "weights were set by hand")
-            self._changes.append((run, courses.pause(run.course, run.plan, said, dict(weights))))
+            change = courses.pause(run.course, run.plan, said, by_hand)
         else:
-            run.course.by_hand = dict(weights)
+            change = courses.set_weights(run.course, said, by_hand)
+        self._changes.append((run, change))
         return True
 
     def shown(self, name: str) -> dict[str, Any]:

@@ -7,6 +7,9 @@ from msgspec import Struct
 from tracer_proxy.rollout.course import Course, Status
 from tracer_proxy.rollout.plan import Plan
 
+_CLOSING = (Status.ROLLED_BACK, Status.ABORTED, Status.SWITCHED)
+"""Their lane is closed unless somebody has given it a weight."""
+
 
 class Traffic(Struct, frozen=True):
     weights: Mapping[str, float]
@@ -34,8 +37,15 @@ def hold_for(weights: Mapping[str, float], lanes: Iterable[str]) -> bool:
 
 def traffic(course: Course, plan: Plan, lanes: Mapping[str, float]) -> Traffic | None:
     """``lanes`` are the weights of the file; ``None`` where these are to hold."""
-    if course.by_hand is not None:
-        return Traffic(course.by_hand)
+    weights = course.by_hand if course.by_hand is not None else _weights(course, plan, lanes)
+    if weights is None:
+        return None
+    if course.status not in _CLOSING or weights[plan.lane]:
+        return Traffic(weights)
+    return Traffic(weights, frozenset((plan.lane,)), plan.switch_to if course.status is Status.SWITCHED else "")
+
+
+def _weights(course: Course, plan: Plan, lanes: Mapping[str, float]) -> dict[str, float] | None:
     is_guard = plan.lane == plan.baseline
     if course.status is Status.WAITING or (course.status is Status.ABORTED and is_guard):
         return None
@@ -43,11 +53,8 @@ def traffic(course: Course, plan: Plan, lanes: Mapping[str, float]) -> Traffic |
         weights = _shared(plan, plan.steps[course.step], lanes)
         weights[plan.switch_to] += weights[plan.lane]
         weights[plan.lane] = 0.0
-        return Traffic(weights, frozenset((plan.lane,)), plan.switch_to)
-    weights = _shared(plan, course.percent, lanes)
-    if course.status in (Status.ROLLED_BACK, Status.ABORTED):
-        return Traffic(weights, frozenset((plan.lane,)))
-    return Traffic(weights)
+        return weights
+    return _shared(plan, course.percent, lanes)
 
 
 def _shared(plan: Plan, percent: float, lanes: Mapping[str, float]) -> dict[str, float]:
