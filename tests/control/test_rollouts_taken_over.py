@@ -80,7 +80,7 @@ def test_that_they_go_is_said_once() -> None:
     made.set_by_hand("planner", {"stable": 1.0, "canary": 0.0, "next": 1.0})
     for _ in range(2):
         made.configure(config(WITHOUT_NEXT))
-    assert said.names.count("rollout_weights_lost") == 1
+    assert said.names.count("weights_lost") == 1
 
 
 def test_weights_set_by_hand_stay_where_the_lanes_do() -> None:

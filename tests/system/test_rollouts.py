@@ -316,7 +316,7 @@ async def test_weights_set_by_hand_outlive_no_lane(tmp_path: Path) -> None:
         by_hand = {"stable": 0, "canary": 0, "rules": 1}
         assert (await running.ask("/api/routes/planner/weights", "PUT", by_hand))[0] == 200
         path.write_text(config(LONG, state=state).replace("      - {name: rules, pool: v3, weight: 0}\n", ""))
-        lost = await running.event("rollout_weights_lost")
+        lost = await running.event("weights_lost")
         assert (lost["rollout"], lost["route"]) == ("v2", "planner")
         await running.event("reloaded")
         assert await weights(running) == {"stable": 99, "canary": 1}

@@ -117,7 +117,7 @@ class Rollouts:
                     f"The weights that were set by hand for the rollout {name!r} are not those of the lanes that the route "
                     f"{run.plan.route!r} has now, so they no longer hold; set them again, or resume or start the rollout."
                 )
-                self._events.write("rollout_weights_lost", "warning", message, rollout=name, route=run.plan.route)
+                self._events.write("weights_lost", "warning", message, rollout=name, route=run.plan.route)
 
     def _made(self, config: Config, kept: Mapping[str, Kept]) -> tuple[dict[str, Run], list[tuple[Run, Change]]]:
         """The rollouts of a config, and what is to be told of their beginning."""
