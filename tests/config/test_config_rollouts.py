@@ -76,6 +76,11 @@ def test_a_whole_rollout_becomes_a_plan() -> None:
     )
 
 
+def test_statuses_that_count_are_no_bound() -> None:
+    (problem,) = told("route: planner, lane: canary, judge: {max_error_rate: {count: [401, 403-404]}}")
+    assert "found no bound" in problem
+
+
 @pytest.mark.parametrize(
     "rollout",
     [

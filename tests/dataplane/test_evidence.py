@@ -118,6 +118,19 @@ def sending(*pieces: bytes, pause_s: float = 0.0, ends: bool = True) -> Handler:
     return handle
 
 
+async def test_statuses_that_the_judge_names_are_errors() -> None:
+    """5xx is one whatever is named."""
+    lines = ("200 OK", "401 No", "404 Not Found", "429 Wait", "500 Oops")
+    canary = answering(*(answer(b"", status_line=line) for line in lines))
+    judge = "judge: {max_error_rate: {absolute: 0.05, count: [401, 410-499]}}"
+    async with judged(canary, judge) as running:
+        for _ in lines:
+            await say(running.port, to_canary())
+        found = (await shown(running, len(lines)))["canary"]
+    assert (found.exchanges, found.errors, len(found.failed), len(found.sample)) == (5, 3, 3, 2)
+    assert count(found.latency) == 1
+
+
 async def test_each_lane_shows_what_it_served() -> None:
     canary = answering(OK, answer(b"no", status_line="500 Oops"), answer(b"what?", status_line="404 Not Found"))
     async with judged(canary) as running:

@@ -12,7 +12,8 @@ from tracer_proxy.control.rollouts import ACTIONS
 from tracer_proxy.rollout.course import Kind, Status
 
 PAGE = (Path(__file__).parents[2] / "docs" / "rollouts.md").read_text("utf-8")
-EXAMPLES = re.findall(r"^```yaml fragment\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+JUDGING = (Path(__file__).parents[2] / "docs" / "judging.md").read_text("utf-8")
+EXAMPLES = re.findall(r"^```yaml fragment\n(.*?)^```", PAGE + JUDGING, re.MULTILINE | re.DOTALL)
 REST = {
     "version": 1,
     "pools": {name: {"endpoints": ["http://127.0.0.1:7001"]} for name in ("planner-v1", "planner-v2")},
@@ -25,7 +26,7 @@ def test_examples_load(text: str) -> None:
 
 
 def test_there_are_examples() -> None:
-    assert len(EXAMPLES) == 2
+    assert len(EXAMPLES) == 3
 
 
 def test_states_changes_and_actions_are_told() -> None:

@@ -267,6 +267,31 @@ def test_weights_set_by_hand_hold_until_it_goes_on() -> None:
     assert sum(ride.weights.values()) == 100
 
 
+def set_by_hand(course: Course, weights: dict[str, float]) -> Change:
+    return courses.set_weights(course, Said("api", "T", "weights were set by hand"), weights)
+
+
+@pytest.mark.parametrize("status", [Status.ROLLED_BACK, Status.ABORTED, Status.SWITCHED])
+def test_a_closed_lane_stays_closed_until_it_gets_a_weight(status: Status) -> None:
+    plan = replace(PLAN, on_failure=OnFailure.SWITCH, switch_to="rules")
+    heir = "rules" if status is Status.SWITCHED else ""
+    course = Course(status)
+    before, after = {"stable": 1.0, "canary": 0.0, "rules": 1.0}, {"stable": 1.0, "canary": 1.0, "rules": 0.0}
+    change = set_by_hand(course, before)
+    assert traffic(course, plan, LANES) == Traffic(before, frozenset({"canary"}), heir)
+    assert (change.kind, change.by, change.before, change.after) == ("weights", "api", status, status)
+    set_by_hand(course, after)
+    assert traffic(course, plan, LANES) == Traffic(after)
+    assert [each.kind for each in course.history] == ["weights", "weights"]
+
+
+@pytest.mark.parametrize("status", [Status.PAUSED, Status.PROMOTED])
+def test_weights_by_hand_close_no_lane_that_is_open(status: Status) -> None:
+    course = Course(status, percent=100.0)
+    set_by_hand(course, {"stable": 1.0, "canary": 0.0, "rules": 0.0})
+    assert traffic(course, PLAN, LANES) == Traffic({"stable": 1.0, "canary": 0.0, "rules": 0.0})
+
+
 FITS = {
     Status.WAITING: {"start", "promote", "abort"},
     Status.RUNNING: {"pause", "promote", "abort"},

@@ -305,8 +305,26 @@ async def test_the_other_lanes_share_what_is_left_as_the_file_now_says(tmp_path:
         assert await weights(running) == {"stable": 90, "canary": 10, "rules": 0}
         path.write_text(config(f"steps: [10], {LONG}").replace("pool: v3, weight: 0", "pool: v3, weight: 2"))
         await running.ask("/api/reload", "POST")
-        assert await weights(running) == {"stable": 30, "canary": 10, "rules": 60}
+        assert await weights(running) == pytest.approx({"stable": 90 - 200 / 3, "canary": 10, "rules": 200 / 3})
         assert [change["kind"] for change in (await shown(running))["history"]] == ["started"]
+
+
+async def test_weights_set_by_hand_outlive_no_lane(tmp_path: Path) -> None:
+    path, state = tmp_path / "proxy.yaml", tmp_path / "state"
+    path.write_text(config(LONG, state=state))
+    async with running_file(path) as running:
+        by_hand = {"stable": 0, "canary": 0, "rules": 1}
+        assert (await running.ask("/api/routes/planner/weights", "PUT", by_hand))[0] == 200
+        path.write_text(config(LONG, state=state).replace("      - {name: rules, pool: v3, weight: 0}\n", ""))
+        lost = await running.event("weights_lost")
+        assert (lost["rollout"], lost["route"]) == ("v2", "planner")
+        await running.event("reloaded")
+        assert await weights(running) == {"stable": 99, "canary": 1}
+        running.send(signal.SIGTERM)
+        await running.exit_code()
+    async with running_file(path) as running:
+        assert (await shown(running))["status"] == "paused"
+        assert await weights(running) == {"stable": 99, "canary": 1}
 
 
 # Good and bad lanes.
@@ -346,8 +364,14 @@ async def test_a_bad_lane_is_rolled_back_and_closed(tmp_path: Path) -> None:
             assert await weights(running) == {"stable": 100, "canary": 0, "rules": 0}
             assert await served_by(running, color="canary") == "v1"
             verdict = (await shown(running))["history"][-1]["verdict"]
+            assert (await running.ask("/api/routes/planner/weights", "PUT", {"stable": 1, "canary": 0}))[0] == 200
+            by_hand = await running.event("rollout_weights")
+            assert await served_by(running, color="canary") == "v1"
+            assert (await shown(running))["history"][-1]["kind"] == "weights"
             await act(running, "start")
             assert await served_by(running, color="canary") == "v2"
+    assert (by_hand["by"], by_hand["from"], by_hand["to"]) == ("api", "rolled_back", "rolled_back")
+    assert (by_hand["weights"], by_hand["closed"]) == ({"stable": 1, "canary": 0, "rules": 0}, ["canary"])
     assert (back["level"], back["by"], back["closed"]) == ("warning", "judge", ["canary"])
     assert verdict == back["verdict"]
     assert verdict["outcome"] == "failing"

@@ -123,6 +123,7 @@ def _judged(route: RouteConfig, config: Config) -> Judged | None:
         confidence_header=confidence.header.lower().encode() if confidence and confidence.header else b"",
         confidence_pointer=confidence.pointer if confidence and confidence.pointer else (),
         by_turns=judge.max_tokens_per_turn is not None,
+        errors=_statuses(judge.max_error_rate.count) if judge.max_error_rate else frozenset(),
     )
 
 

@@ -13,7 +13,7 @@ from tracer_proxy.config.endpoint_headers import PoolHeaderValue
 from tracer_proxy.config.matchers import HeaderName, JsonPointer
 from tracer_proxy.config.part import Part
 from tracer_proxy.config.routes import NAME_EXPECTED, NAME_PATTERN, Lane, Name
-from tracer_proxy.config.values import Form, Timeout, choice_form, number_form, text, wrong, wrong_key
+from tracer_proxy.config.values import Form, OneOrMany, Statuses, Timeout, choice_form, number_form, text, wrong, wrong_key
 from tracer_proxy.limits import ROLLOUT_HOLD_S, ROLLOUT_MIN_EXCHANGES, ROLLOUT_STEPS_MAX
 from tracer_proxy.rollout.plan import ConfidenceLimit, OnFailure, Plan, QuantileLimit, RateLimit, Rules
 
@@ -102,11 +102,16 @@ class State(Part):
 
 
 class MaxRate(Part):
-    """A bound on a share of the exchanges. At least one key."""
+    """A bound on the share of errors. `absolute`, `worse_than_baseline` or both."""
 
     absolute: Share | None = Field(None, description="The highest share, such as 0.05.")
     worse_than_baseline: Difference | None = Field(
         None, description="How far the share may lie above the baseline's: 0.01 is one percentage point."
+    )
+    count: Annotated[tuple[Statuses, ...], OneOrMany()] = Field(
+        (),
+        description="Statuses that are errors, too, such as `[401, 403, 404, 429]` or `400-499`; "
+        "5xx and what fails always are.",
     )
 
 
@@ -141,7 +146,9 @@ class Judge(Part):
     min_exchanges: MinExchanges = Field(
         ROLLOUT_MIN_EXCHANGES, description="Of the lane at a step, before it may go on to the next."
     )
-    max_error_rate: MaxRate | None = Field(None, description="Answers of 5xx, and those that failed or broke off midway.")
+    max_error_rate: MaxRate | None = Field(
+        None, description="Answers of 5xx, of statuses that it names, and those that failed or broke off midway."
+    )
     max_latency: MaxQuantile | None = Field(None, description="From the request to the last byte of the answer.")
     max_first_token: MaxQuantile | None = Field(None, description="From the request to the first content of a stream.")
     min_confidence: MinConfidence | None = Field(None, description="What the answers say of their own confidence.")

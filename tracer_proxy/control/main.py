@@ -202,8 +202,8 @@ class Control:
             try:
                 text = text_of(self._birth.path)
                 new = self.in_force.succeeded_by(text, self._read(text))
-                self.rollouts.configure(new.loaded.config)
-                new = replace(new, rollouts=self.rollouts.traffic())
+                rollouts, _ = self.rollouts.tried(new.loaded.config)
+                new = replace(new, rollouts=rollouts)
             except ConfigError as error:
                 self._files_of_refused = self._named_by(text)
                 return self._refused(tuple(map(str, error.problems)))
@@ -212,6 +212,8 @@ class Control:
             if changed:
                 await self._put_into_force(new)
                 self.totals.count(catalogue.RELOADS, "ok")
+            # Not before: what could not be put into force leaves the rollouts as they were.
+            self.rollouts.configure(new.loaded.config)
             self.in_force = new
             before = self.state.reload
             if changed or before.error:

@@ -22,6 +22,7 @@ _DONE = {
     Kind.ROLLED_BACK: "is rolled back",
     Kind.SWITCHED: "is switched",
     Kind.ABORTED: "is aborted",
+    Kind.WEIGHTS: "is overruled",
 }
 
 
@@ -96,6 +97,8 @@ def _message(plan: Plan, change: Change) -> str:
     if change.kind is Kind.SWITCHED:
         done += f" to the lane {plan.switch_to!r}"
         where = f"nothing for the lane {plan.lane!r}"
+    elif change.kind is Kind.WEIGHTS:
+        where = f"it stays {change.after.replace('_', ' ')}, with other weights"
     elif change.kind is Kind.PROMOTED:
         where = f"{change.percent:g} % for the lane {plan.lane!r}"
     elif change.kind in (Kind.ROLLED_BACK, Kind.ABORTED):

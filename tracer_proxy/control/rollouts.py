@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from tracer_proxy.config.rollouts import Rollout, plan_of
 from tracer_proxy.config.schema import Config
 from tracer_proxy.control import rollout_view
@@ -20,7 +22,7 @@ from tracer_proxy.rollout import course as courses
 from tracer_proxy.rollout.course import BY_CONFIG, Change, Course, Said, Status
 from tracer_proxy.rollout.judge import judge
 from tracer_proxy.rollout.plan import Plan, Rules
-from tracer_proxy.rollout.traffic import Traffic, traffic
+from tracer_proxy.rollout.traffic import Traffic, fits, hold_for, traffic
 from tracer_proxy.rollout.verdict import Verdict
 from tracer_proxy.telemetry import catalogue
 from tracer_proxy.telemetry.evidence import Evidence
@@ -108,6 +110,14 @@ class Rollouts:
     def _take(self, config: Config, kept: Mapping[str, Kept]) -> None:
         self._runs, changes = self._made(config, kept)
         self._changes += changes
+        for name, run in self._runs.items():
+            goes_on = name in kept and kept[name].fingerprint == run.fingerprint
+            if goes_on and kept[name].course.by_hand is not None and run.course.by_hand is None:
+                message = (
+                    f"The weights that were set by hand for the rollout {name!r} are not those of the lanes that the route "
+                    f"{run.plan.route!r} has now, so they no longer hold; set them again, or resume or start the rollout."
+                )
+                self._events.write("weights_lost", "warning", message, rollout=name, route=run.plan.route)
 
     def _made(self, config: Config, kept: Mapping[str, Kept]) -> tuple[dict[str, Run], list[tuple[Run, Change]]]:
         """The rollouts of a config, and what is to be told of their beginning."""
@@ -117,14 +127,13 @@ class Rollouts:
         for name, rollout in config.rollouts.items():
             lanes = routes[rollout.route].lanes
             plan = plan_of(name, rollout, lanes)
-            fingerprint = _fingerprint(rollout, plan)
-            known = kept[name].course if name in kept and kept[name].fingerprint == fingerprint else None
-            run = Run(
-                rollout, plan, {lane.name: lane.weight for lane in lanes}, fingerprint, known or Course(since=self._now())
-            )
+            fingerprint = _fingerprint(rollout, plan, config)
+            weights = {lane.name: lane.weight for lane in lanes}
+            known = _known(kept.get(name), fingerprint, plan, weights)
+            run = Run(rollout, plan, weights, fingerprint, known or Course(since=self._now()))
             runs[name] = run
             if known is None and rollout.start == "auto":
-                why = "its plan has changed" if name in self._runs else ""
+                why = "its plan, or a backend of its lanes, has changed" if name in self._runs else ""
                 changes.append((run, courses.start(run.course, plan, Said(BY_CONFIG, self._now(), why))))
         return runs, changes
 
@@ -182,11 +191,12 @@ class Rollouts:
         run = next((run for run in self._runs.values() if run.plan.route == route), None)
         if run is None or run.traffic is None:
             return False
+        said, by_hand = Said("api", self._now(), "weights were set by hand"), dict(weights)
         if run.course.status is Status.RUNNING:
-            said = Said("api", self._now(), "weights were set by hand")
-            self._changes.append((run, courses.pause(run.course, run.plan, said, dict(weights))))
+            change = courses.pause(run.course, run.plan, said, by_hand)
         else:
-            run.course.by_hand = dict(weights)
+            change = courses.set_weights(run.course, said, by_hand)
+        self._changes.append((run, change))
         return True
 
     def shown(self, name: str) -> dict[str, Any]:
@@ -282,6 +292,29 @@ def _traffic(runs: Iterable[Run]) -> dict[str, Traffic]:
     return {run.plan.route: found for run in runs if (found := run.traffic) is not None}
 
 
-def _fingerprint(rollout: Rollout, plan: Plan) -> str:
-    """Whom to tell is no part of the plan."""
-    return hashlib.sha256(repr((rollout.model_dump(exclude={"notify"}), plan.baseline)).encode()).hexdigest()[:16]
+def _known(kept: Kept | None, fingerprint: str, plan: Plan, lanes: Weights) -> Course | None:
+    """The course that goes on. Lanes are no part of the plan, so weights set by hand may be of others than there are now."""
+    if kept is None or kept.fingerprint != fingerprint:
+        return None
+    course = kept.course
+    if course.by_hand is not None and not hold_for(course.by_hand, lanes):
+        course = replace(course, by_hand=None)
+    return course if fits(course, plan, lanes) else None
+
+
+def _fingerprint(rollout: Rollout, plan: Plan, config: Config) -> str:
+    """Whom to tell is no part of the plan. The backends are what is judged: other ones are another release."""
+    asked = (rollout.model_dump(exclude={"notify"}), plan.baseline, list(_backends(plan, config)))
+    return hashlib.sha256(repr(asked).encode()).hexdigest()[:16]
+
+
+def _backends(plan: Plan, config: Config) -> Iterator[tuple[str, ...]]:
+    """Of the lane and the baseline: their pools and those that stand in, by name, with their endpoints."""
+    for route in config.routes:
+        for lane in route.lanes if route.name == plan.route else ():
+            if lane.name not in (plan.lane, plan.baseline):
+                continue
+            own = config.pools.get(lane.pool)
+            for name in (lane.pool, *(own.failover if own else ())):
+                pool = config.pools.get(name)
+                yield lane.name, name, *(map(str, pool.endpoints) if pool else ())

@@ -38,6 +38,7 @@ def attach(table: Table, meters: Meters) -> None:
         judged = each_route.judged
         for lane in each_route.split.lanes:
             lane.meter.evidence.turns = meters.turns if judged is not None and judged.by_turns else None
+            lane.meter.evidence.errors = judged.errors if judged is not None else frozenset()
             lane.meter.evidence.is_model = bool(each_route.llm_api)
     for pool, endpoint in endpoints:
         endpoint.meter = meters.endpoint(pool, str(endpoint))

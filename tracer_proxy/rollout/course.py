@@ -48,6 +48,8 @@ class Kind(StrEnum):
     ROLLED_BACK = "rolled_back"
     SWITCHED = "switched"
     ABORTED = "aborted"
+    WEIGHTS = "weights"
+    """Somebody has set weights; a rollout that runs is paused by that."""
 
 
 class Change(Struct, frozen=True):
@@ -241,6 +243,12 @@ def pause(course: Course, plan: Plan, said: Said, by_hand: dict[str, float] | No
         raise Unfit(f"The rollout {plan.name!r} is {course.status}; only one that runs can be paused.")
     course.status, course.since, course.by_hand = Status.PAUSED, said.at, by_hand
     return _note(course, Kind.PAUSED, Status.RUNNING, said)
+
+
+def set_weights(course: Course, said: Said, by_hand: dict[str, float]) -> Change:
+    """Of one that does not run: its status stays, and these weights hold."""
+    course.by_hand = by_hand
+    return _note(course, Kind.WEIGHTS, course.status, said)
 
 
 def resume(course: Course, plan: Plan, said: Said) -> Change:

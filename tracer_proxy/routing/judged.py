@@ -12,3 +12,5 @@ class Judged:
     """Or where in its JSON: the names on the way."""
     by_turns: bool = False
     """Tokens are added up by turns."""
+    errors: frozenset[int] = frozenset()
+    """Statuses that are errors beside 5xx."""

@@ -17,15 +17,18 @@ as a number or as a header says it; the trace id."""
 
 
 class EvidenceMeter:
-    """``turns`` is told whose the turns are, if a rollout asks for that; ``is_model`` says that the route leads to a model."""
+    """``turns`` is told whose the turns are, if a rollout asks for that; ``is_model`` says that the route leads to a model.
+    ``errors`` are statuses that are errors beside 5xx.
+    """
 
-    __slots__ = ("_evidence", "_lane", "_notes", "_route", "is_model", "turns")
+    __slots__ = ("_evidence", "_lane", "_notes", "_route", "errors", "is_model", "turns")
 
     def __init__(self, route: str, lane: str) -> None:
         self._route = route
         self._lane = lane
         self.turns: deque[PlainLeg] | None = None
         self.is_model = False
+        self.errors: frozenset[int] = frozenset()
         self._evidence = Evidence()
         self._notes: list[Note] = []
 
@@ -45,13 +48,14 @@ class EvidenceMeter:
         return taken
 
     def _read_notes(self) -> None:
-        evidence, turns = self._evidence, self.turns
+        evidence, turns, errors = self._evidence, self.turns, self.errors
         evidence.exchanges += len(self._notes)
         for status, seconds, first_token_s, confidence, trace_id in self._notes:
-            traces = evidence.failed if status >= 500 else evidence.sample
+            failed = status >= 500 or status in errors
+            traces = evidence.failed if failed else evidence.sample
             if len(traces) < EVIDENCE_TRACES_MAX:
                 traces.append(trace_id.decode())
-            if status >= 500:
+            if failed:
                 evidence.errors += 1
             elif status < 400:
                 # What was refused says nothing of how long answers take and how good they are.
