@@ -121,6 +121,21 @@ def test_a_rollout_s_weights_are_not_known_to_the_file(tmp_path: Path) -> None:
     assert result.stdout.endswith("note: a rollout sets the weights of planner; here those of the file count\n")
 
 
+def test_a_lane_that_drains_keeps_sessions_that_no_share_knows_of(tmp_path: Path) -> None:
+    old = OLD.replace("weight: 5}", "weight: 5, drain: sessions, drain_limit: 2h}")
+    new = old.replace("weight: 5,", "weight: 0,")
+    note = (
+        "canary of planner drains: sessions that it has served stay for up to 7200 s; "
+        "shares and lists of keys tell where they go after that"
+    )
+    assert run(tmp_path, old, new).stdout.splitlines()[-1] == f"note: {note}"
+    assert json.loads(run(tmp_path, old, new, "--json").stdout)["notes"] == [note]
+    served = next(name for name in NAMES if DRAWN[name] < 500)
+    found = json.loads(run(tmp_path, old, new, "--json", "--sessions", "-", given=logged(served)).stdout)
+    assert (found["sessions"]["same"], found["notes"]) == (1, [note])
+    assert [json.loads(run(tmp_path, *pair, "--json").stdout)["notes"] for pair in ((old, RAISED), (new, new))] == [[], []]
+
+
 def test_what_is_wrong_with_both_files_is_told_at_its_place(tmp_path: Path) -> None:
     result = run(tmp_path, OLD.replace("pool: v2", "pool: v3"), OLD.replace("weight: 5", "weight: x"))
     assert (result.exit_code, result.stdout) == (2, "")
