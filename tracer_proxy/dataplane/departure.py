@@ -73,8 +73,15 @@ def response(exchange: "Exchange", answer: ResponseHead, body: bytes, *, stays: 
         framing += b"Connection: keep-alive\r\n"
     decision = exchange.decision
     if decision is not None and decision.hangs_on_trace and decision.route.session_cookie is not None:
-        framing += _session_cookie(exchange, decision.route.session_cookie)
+        if not _is_for_everybody(answer.values.get(b"cache-control", b"")):
+            framing += _session_cookie(exchange, decision.route.session_cookie)
     return b"".join((answer.block, _VIA_AND_TRACE, exchange.trace_id, b"\r\n", framing, b"\r\n", body))
+
+
+def _is_for_everybody(cache_control: bytes) -> bool:
+    """A shared cache may keep the answer (RFC 9111 5.2.2), and would give one session to whoever asks."""
+    directives = [each.partition(b"=")[0].strip() for each in cache_control.lower().split(b",")]
+    return b"public" in directives or b"s-maxage" in directives
 
 
 def _session_cookie(exchange: "Exchange", cookie: SessionCookie) -> bytes:
