@@ -102,6 +102,15 @@ def test_what_cannot_be_told_is_no_sameness(tmp_path: Path) -> None:
     ]
 
 
+def test_a_session_that_is_told_by_a_digest_cannot_be_decided_again(tmp_path: Path) -> None:
+    secret = json.dumps(line_of(record(session="~0123456789abcdef", session_source="cookie:sid")))
+    result = run(tmp_path, OLD, RAISED, "--sessions", "-", given=secret)
+    assert result.stdout.splitlines()[1:] == [
+        "cannot be told of 1 session: its session key may be a credential: only a digest of it is recorded"
+    ]
+    assert result.exit_code == 2
+
+
 def test_colours_and_pools_that_change(tmp_path: Path) -> None:
     new = OLD.replace("http://h:1", "http://h:9").replace("pool: v2,", "color: green, pool: v2,")
     name = next(name for name in NAMES if DRAWN[name] < 500)
