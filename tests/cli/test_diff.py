@@ -102,6 +102,15 @@ def test_what_cannot_be_told_is_no_sameness(tmp_path: Path) -> None:
     ]
 
 
+def test_a_session_that_is_told_by_a_digest_cannot_be_decided_again(tmp_path: Path) -> None:
+    secret = json.dumps(line_of(record(session="~0123456789abcdef", session_source="cookie:sid")))
+    result = run(tmp_path, OLD, RAISED, "--sessions", "-", given=secret)
+    assert result.stdout.splitlines()[1:] == [
+        "cannot be told of 1 session: its session key may be a credential: only a digest of it is recorded"
+    ]
+    assert result.exit_code == 2
+
+
 def test_colours_and_pools_that_change(tmp_path: Path) -> None:
     new = OLD.replace("http://h:1", "http://h:9").replace("pool: v2,", "color: green, pool: v2,")
     name = next(name for name in NAMES if DRAWN[name] < 500)
@@ -119,6 +128,21 @@ def test_a_rollout_s_weights_are_not_known_to_the_file(tmp_path: Path) -> None:
     rollout = "rollouts: {up: {route: planner, lane: canary, judge: {max_error_rate: {absolute: 0.1}}}}\n"
     result = run(tmp_path, OLD, OLD + rollout)
     assert result.stdout.endswith("note: a rollout sets the weights of planner; here those of the file count\n")
+
+
+def test_a_lane_that_drains_keeps_sessions_that_no_share_knows_of(tmp_path: Path) -> None:
+    old = OLD.replace("weight: 5}", "weight: 5, drain: sessions, drain_limit: 2h}")
+    new = old.replace("weight: 5,", "weight: 0,")
+    note = (
+        "canary of planner drains: sessions that it has served stay for up to 7200 s; "
+        "shares and lists of keys tell where they go after that"
+    )
+    assert run(tmp_path, old, new).stdout.splitlines()[-1] == f"note: {note}"
+    assert json.loads(run(tmp_path, old, new, "--json").stdout)["notes"] == [note]
+    served = next(name for name in NAMES if DRAWN[name] < 500)
+    found = json.loads(run(tmp_path, old, new, "--json", "--sessions", "-", given=logged(served)).stdout)
+    assert (found["sessions"]["same"], found["notes"]) == (1, [note])
+    assert [json.loads(run(tmp_path, *pair, "--json").stdout)["notes"] for pair in ((old, RAISED), (new, new))] == [[], []]
 
 
 def test_what_is_wrong_with_both_files_is_told_at_its_place(tmp_path: Path) -> None:

@@ -56,8 +56,8 @@ class Running:
 
 
 @asynccontextmanager
-async def running(*, coloring: str = "", route: str = "", stable: int = 50) -> AsyncIterator[Running]:
-    async with upstream(answering(OK)) as v1, upstream(answering(OK)) as v2:
+async def running(*, coloring: str = "", route: str = "", stable: int = 50, answer: bytes = OK) -> AsyncIterator[Running]:
+    async with upstream(answering(answer)) as v1, upstream(answering(answer)) as v2:
         config = CONFIG.format(coloring=coloring, route=route, stable=stable, canary=100 - stable, v1=v1.url, v2=v2.url)
         async with proxy(config) as started:
             yield Running(started, v1, v2)
@@ -192,6 +192,18 @@ async def test_browsers_get_a_cookie_that_keeps_their_lane() -> None:
             again = await say(by.port, request("GET /page HTTP/1.1", f"cookie: a=b; {name_and_value}"))
             assert field(again, "set-cookie") is None
             assert (len(by.stable.heard) > before[0]) is (lane == "stable")
+
+
+@pytest.mark.parametrize(
+    ("cache_control", "gets_one"),
+    [("max-age=60, Public", False), ('private="x", s-maxage=60', False), ("private, max-age=60", True), ("x-public", True)],
+)
+async def test_no_cookie_on_an_answer_that_a_cache_may_give_to_everybody(cache_control: str, gets_one: bool) -> None:
+    answer = OK.replace(b"\r\n\r\n", f"\r\nCache-Control: {cache_control}\r\n\r\n".encode())
+    async with running(route="session_cookie: {}", answer=answer) as by:
+        answered = await say(by.port, request("GET / HTTP/1.1"))
+    assert (field(answered, "set-cookie") is not None) is gets_one
+    assert field(answered, "cache-control") == cache_control.encode()
 
 
 async def test_whoever_has_a_session_gets_no_cookie() -> None:

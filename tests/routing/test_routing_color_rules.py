@@ -151,6 +151,28 @@ def test_rules_draw_independently_and_one_experiment_draws_the_same() -> None:
     assert len(shared[0] & drawn(condition("percent: 30, experiment: other"))) / 100 == pytest.approx(9, abs=1.5)
 
 
+def test_rules_that_put_the_same_conditions_together_otherwise_draw_independently() -> None:
+    rules = (
+        "percent: 30, any: [{path: /x}, {path: /}]",
+        "percent: 30, all: [{path: /}, {path: /}]",
+        "percent: 30, not: {path: /x}",
+        "percent: 30, not: {not: {path: /}}",
+        "percent: 30, path: /",
+    )
+    for (one, a), (other, b) in itertools.combinations([(rule, drawn(condition(rule))) for rule in rules], 2):
+        assert len(a & b) / 100 == pytest.approx(9, abs=1.5), (one, other)
+
+
+def test_a_share_within_keeps_its_sessions_when_it_grows() -> None:
+    less, more = (drawn(condition(f"any: [{{path: /x}}, {{path: /, percent: {share}}}]")) for share in (10, 20))
+    assert less < more
+
+
+def test_a_rule_with_plain_conditions_keeps_the_sessions_that_it_has_had() -> None:
+    for rule, salt in (("percent: 30", "color/blue"), ("path: /, percent: 30", "color/blue and path under '/'")):
+        assert drawn(condition(rule)) == drawn(percent(30, salt))
+
+
 def test_a_share_keeps_its_sessions_when_it_grows_and_rules_change_places() -> None:
     first, second = "{color: blue, when: {percent: 20, agent: {prefix: svc-}}}", "{color: green, when: {percent: 20}}"
     one, other = coloring(first, second), coloring(second, first)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from pathlib import Path
 
 from harness import OK, WAIT_S, answering, request, say, upstream
@@ -97,6 +98,28 @@ async def test_problems_are_told_and_change_nothing(tmp_path: Path) -> None:
     assert (restart_code, restart["restart_needed"]) == (422, True)
     assert {code for code, _ in refused} == {400}
     assert status["last_reload"] is None
+
+
+async def test_only_an_ordinary_config_file_in_the_folder_is_tried(tmp_path: Path) -> None:
+    folder = tmp_path / "configs"
+    folder.mkdir()
+    path = folder / "proxy.yaml"
+    path.write_text(config(1, 10))
+    os.mkfifo(folder / "pipe.yaml")
+    (folder / "folder.json").mkdir()
+    for outside in (folder / "notes.txt", tmp_path / "out.yaml"):
+        outside.write_text(config(1, 70))
+    (folder / "out.yaml").symlink_to(tmp_path / "out.yaml")
+    (folder / "linked.yml").symlink_to("proxy.yaml")
+    async with running_file(path) as running, asyncio.timeout(WAIT_S):
+        tried = {
+            name: await running.ask(f"/api/reload?dry_run=1&file={name}", "POST")
+            for name in ("pipe.yaml", "folder.json", "notes.txt", "out.yaml", "gone.yaml", "linked.yml", "proxy.yaml")
+        }
+    assert [code for code, _ in tried.values()] == [422] * 5 + [200] * 2
+    problems = [answer["error"]["problems"][0] for code, answer in tried.values() if code == 422]
+    told = ("no ordinary file", "no ordinary file", "only a config file in", "only a config file in", "cannot read the file")
+    assert [part in problem for part, problem in zip(told, problems, strict=True)] == [True] * 5
 
 
 async def test_what_would_become_of_rollouts_and_whose_weights_these_are(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from tracer_proxy.control.what_if import sessions_shown, shares_shown
 from tracer_proxy.errors import ConfigError
 from tracer_proxy.limits import DIFF_SHOWN, LIVE_RECORDS_MAX
 from tracer_proxy.routing.compare import Comparison, Kind, Shares, shares
+from tracer_proxy.routing.table import Table
 
 RECORDED = "recorded"
 SAME, DIFFERENT, TROUBLE = 0, 1, 2
@@ -69,8 +70,8 @@ def command(
             else:
                 _take_file(found, str(source))
             document["sessions"] = sessions_shown(found, limit)
-        notes = [f"a rollout sets the weights of {route}; here those of the file count" for route in _rolled(configs)]
-        document["notes"] = notes
+        rolled = [f"a rollout sets the weights of {route}; here those of the file count" for route in _rolled(configs)]
+        document["notes"] = [*rolled, *_draining(before, after)]
     if as_json:
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:
@@ -117,6 +118,18 @@ def _configs(paths: tuple[Path, Path], profile: str | None) -> list[Config]:
 
 def _rolled(configs: list[Config]) -> list[str]:
     return sorted({rollout.route for config in configs for rollout in config.rollouts.values()})
+
+
+def _draining(before: Table, after: Table) -> Iterator[str]:
+    """Of lanes that keep the sessions which they have served: neither shares nor keys say which these are."""
+    weights = {(route.name, lane.name): lane.weight for route in before.routes for lane in route.split.lanes}
+    for route in after.routes:
+        for lane in route.split.draining:
+            if weights.get((route.name, lane.name)):
+                yield (
+                    f"{lane.name} of {route.name} drains: sessions that it has served stay for up to {lane.drain_s:g} s; "
+                    "shares and lists of keys tell where they go after that"
+                )
 
 
 def _take_recorded(found: Comparison, address: Address, token: str | None) -> None:

@@ -6,6 +6,7 @@ from tracer_proxy.config.matchers import Sticky
 from tracer_proxy.config.routes import Route
 from tracer_proxy.genai.json_pointer import parse_pointer
 from tracer_proxy.routing import session
+from tracer_proxy.telemetry.redaction import is_telling
 
 
 def ladder(route: Route, *, reads_answers: bool) -> tuple[session.Rung, ...]:
@@ -15,8 +16,11 @@ def ladder(route: Route, *, reads_answers: bool) -> tuple[session.Rung, ...]:
     """
     before_trace = [rung for rung in _until_trace(route) if rung.kind != "answer" or reads_answers]
     rungs = [_rung(each) for each in before_trace]
-    if route.session_cookie and Sticky("cookie", route.session_cookie.name) not in before_trace:
-        rungs.append(session.CookieRung(route.session_cookie.name))
+    own = Sticky("cookie", route.session_cookie.name) if route.session_cookie else None
+    for config, rung in zip(before_trace, rungs, strict=True):
+        rung.is_secret = config != own and _is_secret(config)
+    if own is not None and own not in before_trace:
+        rungs.append(session.CookieRung(own.name))
     return (*rungs, session.TraceRung())
 
 
@@ -25,6 +29,11 @@ def _until_trace(route: Route) -> Iterator[Sticky]:
         if rung.kind == "trace":
             return
         yield rung
+
+
+def _is_secret(rung: Sticky) -> bool:
+    """What a cookie holds lets its owner in, as a rule."""
+    return rung.kind == "cookie" or is_telling(rung.name.rpartition("/")[2] if rung.kind == "body" else rung.name)
 
 
 def _rung(rung: Sticky) -> session.Rung:

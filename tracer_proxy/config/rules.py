@@ -47,13 +47,14 @@ def _salt(config: ColorRuleConfig) -> str:
 
     So a share keeps its sessions when it grows or when rules change places, and another rule draws independently.
     """
-    return " and ".join((f"color/{config.color}", *map(str, _plain(config.when))))
+    return " and ".join((f"color/{config.color}", *_but_shares(config.when)))
 
 
-def _plain(when: When) -> Iterator[Condition]:
-    yield from _own(when)
-    for inner in inner_of(when):
-        yield from _plain(inner)
+def _but_shares(when: When) -> Iterator[str]:
+    yield from map(str, _own(when))
+    for word, put_together in (("all", when.all), ("any", when.any), ("not", [when.not_] if when.not_ is not None else [])):
+        if put_together:
+            yield f"{word} ({', '.join(' and '.join(_but_shares(inner)) for inner in put_together)})"
 
 
 def _condition(when: When, salt: str) -> Condition:

@@ -34,7 +34,7 @@ from tracer_proxy.control.recorded import Recorded
 from tracer_proxy.control.rollouts import Rollouts
 from tracer_proxy.control.state import LastReload, State
 from tracer_proxy.control.supervisor import Birth
-from tracer_proxy.control.trial import Trial, tried
+from tracer_proxy.control.trial import Trial, text_to_try, tried
 from tracer_proxy.control.watch import changes, fingerprint
 from tracer_proxy.control.weights import Weights
 from tracer_proxy.control.workers import Workers
@@ -233,7 +233,7 @@ class Control:
         async with self._reloading:
             in_force, loaded = self.in_force, None
             try:
-                text = text_of(path)
+                text = await asyncio.to_thread(text_to_try, path, self._birth.path)
                 loaded = read_text(text, str(path), os.environ, self._birth.profile)
                 new = in_force.succeeded_by(text, loaded)
             except ConfigError as error:

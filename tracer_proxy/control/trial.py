@@ -2,14 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from tracer_proxy.config.load import text_of
 from tracer_proxy.control.config_in_force import InForce
 from tracer_proxy.control.what_if import sessions_shown, shares_shown
+from tracer_proxy.errors import ConfigError, Problem
 from tracer_proxy.limits import DIFF_SHOWN
 from tracer_proxy.routing.compare import Comparison, shares
 from tracer_proxy.telemetry.exchange_log import line_of
 from tracer_proxy.telemetry.record import Record
+
+CONFIG_SUFFIXES = (".yaml", ".yml", ".json")
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,22 @@ class Trial:
     def shown(self) -> dict[str, Any]:
         told = {"dry_run": True, "would_change": self.changed, "config": self.version, "restart_needed": self.needs_restart}
         return told | (refusal(self.problems) if self.problems else self.changes)
+
+
+def text_to_try(path: Path, own: Path) -> str:
+    """What stands in a file beside ``own``, the config file, or in that. Raises ``ConfigError``.
+
+    Whoever may ask must not have control wait for a pipe, nor be told what stands in files elsewhere.
+    """
+    folder = own.parent.resolve()
+    if path != own and (path.suffix not in CONFIG_SUFFIXES or not path.resolve().is_relative_to(folder)):
+        message = (
+            f"only a config file in {folder} can be tried: its name ends in {', '.join(CONFIG_SUFFIXES)}, and no link leads out"
+        )
+        raise ConfigError([Problem("", message, str(path))])
+    if path.exists() and not path.is_file():
+        raise ConfigError([Problem("", "it is no ordinary file; name a file with a config", str(path))])
+    return text_of(path)
 
 
 def refusal(problems: Sequence[str]) -> dict[str, Any]:

@@ -73,14 +73,20 @@ def response(exchange: "Exchange", answer: ResponseHead, body: bytes, *, stays: 
         framing += b"Connection: keep-alive\r\n"
     decision = exchange.decision
     if decision is not None and decision.hangs_on_trace and decision.route.session_cookie is not None:
-        framing += _session_cookie(exchange, decision.route.session_cookie)
+        framing += _session_cookie(exchange, answer, decision.route.session_cookie)
     return b"".join((answer.block, _VIA_AND_TRACE, exchange.trace_id, b"\r\n", framing, b"\r\n", body))
 
 
-def _session_cookie(exchange: "Exchange", cookie: SessionCookie) -> bytes:
+def _is_for_everybody(cache_control: bytes) -> bool:
+    """A shared cache may keep the answer (RFC 9111 5.2.2), and would give one session to whoever asks."""
+    directives = [each.partition(b"=")[0].strip() for each in cache_control.lower().split(b",")]
+    return b"public" in directives or b"s-maxage" in directives
+
+
+def _session_cookie(exchange: "Exchange", answer: ResponseHead, cookie: SessionCookie) -> bytes:
     """So that the client keeps the session that this exchange was, and with it its lane."""
     assert exchange.decision is not None
-    if exchange.decision.session_key != exchange.trace_id:
+    if exchange.decision.session_key != exchange.trace_id or _is_for_everybody(answer.values.get(b"cache-control", b"")):
         return b""
     secure = b"; Secure" if exchange.plan.scheme == b"https" else b""
     return b"Set-Cookie: %b=%b%b%b\r\n" % (cookie.name, exchange.trace_id, cookie.attributes, secure)

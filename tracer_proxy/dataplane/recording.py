@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from tracer_proxy.context.session_headers import sub_agent_of
+from tracer_proxy.context.session_name import session_digest
 from tracer_proxy.errors import ProxyError
 from tracer_proxy.routing.condition import AGENT_ID
 from tracer_proxy.telemetry.record import Attempt, Record
@@ -68,10 +69,12 @@ def record_of(exchange: "Exchange", status: int, error: ProxyError | None, ended
     if decision is not None:
         lane, color, color_source = exchange.lane.name, decision.color.decode(), decision.color_source
         intended, source = color if decision.fell_back else decision.lane.name, decision.session_source
-        if not session and not decision.hangs_on_trace:
-            session = decision.session_key.decode()
-        if decision.session_key != (exchange.trace_id if decision.hangs_on_trace else session.encode()):
-            session_key = decision.session_key.decode()
+        key = decision.session_key.decode()
+        name = session_digest(decision.session_key) if decision.is_secret else key
+        if session == key or (not session and not decision.hangs_on_trace):
+            session = name
+        if name != (exchange.trace_id.decode() if decision.hangs_on_trace else session):
+            session_key = name
     return Record(
         trace_id=exchange.trace_id,
         span_id=exchange.server_span_id,

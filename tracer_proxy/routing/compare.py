@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from itertools import pairwise
 
+from tracer_proxy.context.session_name import is_session_digest
 from tracer_proxy.routing.bucket import BUCKETS
 from tracer_proxy.routing.decision import Decision
 from tracer_proxy.routing.lane import Lane
@@ -214,6 +215,8 @@ class Comparison:
 
 def _decided(replay: Replay, past: Past, route: Route | Callable[[Past], Route | None] | None) -> Place | str:
     """``route``, or who finds it. A clause that says why, where it cannot be told."""
+    if is_session_digest(past.key):
+        return "its session key may be a credential: only a digest of it is recorded"
     try:
         found = route(past) if callable(route) else route
         return Place() if found is None else Place.of(replay.decide(found, past))

@@ -21,6 +21,7 @@ class Decision:
         "hangs_on_trace",
         "is_lasting",
         "is_said",
+        "is_secret",
         "is_share",
         "lane",
         "route",
@@ -35,6 +36,8 @@ class Decision:
         self.session_key = session_key
         self.session_source = rung.source
         """Where the session key was found, such as ``header:x-session-id`` or ``trace``."""
+        self.is_secret = rung.is_secret
+        """Nobody may read the session key."""
         self.lane = lane
         self.color = color
         self.color_source = color_source

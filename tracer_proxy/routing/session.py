@@ -15,7 +15,7 @@ from tracer_proxy.routing.matcher import cookie_value, query_value
 class Rung(ABC):
     """One place to look. ``source`` is what the config and ``explain`` call it, for example ``header:x-session-id``."""
 
-    __slots__ = ("name", "source")
+    __slots__ = ("is_secret", "name", "source")
 
     is_one_place = True
     """``source`` says just where it looks."""
@@ -27,6 +27,8 @@ class Rung(ABC):
     def __init__(self, source: str, name: str = "") -> None:
         self.source = source
         self.name = name.encode()
+        self.is_secret = False
+        """What it finds is a credential: records tell a digest of it."""
 
     @abstractmethod
     def find(self, asking: Asking, trace_id: bytes) -> bytes | None: ...

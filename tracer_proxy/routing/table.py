@@ -31,7 +31,7 @@ VARYING_FIELDS = frozenset(
 CREDENTIALS = frozenset((b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"))
 RPC_HEADERS = frozenset((b"mcp-session-id", b"mcp-protocol-version", b"mcp-method", b"mcp-name"))
 _NOTHING_WANTED = Wanted()
-_ANSWER_FIELDS = (b"retry-after", b"content-type", b"content-encoding", b"mcp-session-id")
+_ANSWER_FIELDS = (b"retry-after", b"content-type", b"content-encoding", b"mcp-session-id", b"cache-control")
 
 
 class Inbound(StrEnum):

@@ -14,6 +14,11 @@ _BORDERS = re.compile("([&;])")
 """Some servers part parameters by a semicolon."""
 
 
+def is_telling(name: str) -> bool:
+    """Whether what has this name is a secret, or may be one."""
+    return _TELLING.search(name) is not None
+
+
 def redacted_query(query: str) -> str:
     """The query with its secret values replaced; names stay, so that one sees that there was one."""
     return "".join(_redacted(part) for part in _BORDERS.split(query))
@@ -21,4 +26,4 @@ def redacted_query(query: str) -> str:
 
 def _redacted(part: str) -> str:
     name, is_pair, value = part.partition("=")
-    return f"{name}={REDACTED}" if is_pair and value and _TELLING.search(unquote_plus(name)) else part
+    return f"{name}={REDACTED}" if is_pair and value and is_telling(unquote_plus(name)) else part
