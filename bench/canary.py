@@ -32,7 +32,8 @@ pools:
   canary: {{endpoints: ["http://{canary}"]}}
 {rollout}
 """
-BY_TRACE = "sticky: [trace]"
+BY_HEADER = "sticky: [header:x-session-id]"
+"""The client sends one that no other rung is asked for."""
 DEFAULT = ""
 NO_RULES = ""
 RULES = """
@@ -63,14 +64,14 @@ NO_SESSION = {"BENCH_EXTRA": "X-Session-Id: "}
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    sticky: str = BY_TRACE
+    sticky: str = BY_HEADER
     rules: str = NO_RULES
     rollout: str = NO_ROLLOUT
     load: Mapping[str, str] | None = None
 
 
 CASES = {
-    "by trace id, no rules, no rollout": Case(),
+    "by one header, no rules, no rollout": Case(),
     "ladder, session in a header": Case(DEFAULT, load=SESSION),
     "ladder climbed to its end, body read": Case(DEFAULT, load=NO_SESSION),
     "five rules": Case(rules=RULES),
