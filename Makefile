@@ -66,7 +66,7 @@ gameday: $(READY)  ## good and bad canaries under load, and what becomes of them
 
 lock: $(READY)  ## refresh requirements/dev.lock from the ranges in pyproject.toml
 	@$(BIN)/python -m pip install --quiet pip-tools
-	@$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-header --extra dev \
+	@$(BIN)/pip-compile --quiet --strip-extras --no-emit-options --no-header --extra dev \
 		--output-file requirements/dev.lock pyproject.toml
 
 clean:  ## remove .venv and the caches
